@@ -1,0 +1,77 @@
+"""What a back end is: four verbs around one loaded model.
+
+A back end is registered as an entry point in the group `segint.backends` (`name = module:Class`). A slot's
+process makes one instance, calls `load` once, then `predict` for each job; the process's end unloads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from segint_grpc.domain.geometry import Geometry
+
+Masks = NDArray[Any] | Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]
+"""One mask_kji, a stack (structures, slice, row, column) in the version's order, or StructureID → mask_kji."""
+
+
+@dataclass(frozen=True)
+class StructureSpec:
+    """A structure that the version promises, and the channel on whose grid its mask lies."""
+
+    structure_id: str
+    name: str
+    input_channel_id: str
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What a back end loads: the version's structures and channels, its files and its parameters."""
+
+    version_id: str
+    structures: tuple[StructureSpec, ...]
+    channel_ids: tuple[str, ...]
+    model_file: Path | None = None
+    module_file: Path | None = None
+    entry: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One input volume: image_kji (int16 or uint8, calibrated values, read-only) and where it lies."""
+
+    channel_id: str
+    image_kji: NDArray[Any]
+    geometry: Geometry
+
+
+class BackEnd(Protocol):
+    """Runs one model. `summary` is one sentence; `extra` the pip extra that its libraries come with."""
+
+    summary: str
+    extra: str
+
+    def check(self, source: ModelSource) -> None:
+        """Look at names and files without running anything of the model's.
+
+        Raises:
+            InvalidModel: a file is missing or of no use to this back end.
+        """
+
+    def load(self, source: ModelSource) -> None:
+        """Load the model; called once, in the process that will run it.
+
+        Raises:
+            InvalidModel: the files cannot be loaded.
+        """
+
+    def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
+        """Return the masks for `channels`, which come in the family's order.
+
+        `progress` takes the finished share of the work, 0 to 1, as often as the model likes.
+        """

@@ -1,0 +1,1 @@
+"""What SegInt knows of jobs and geometry, without a database, a network or a model library."""

@@ -1,0 +1,162 @@
+"""Everything that can go wrong in the domain, as a tree.
+
+A class's docstring is its default message; what is given in its place names what was wrong, what was
+expected and how to mend it, and never holds voxels, patient data or a traceback. No class knows of gRPC
+or HTTP: api/status.py looks the gRPC status up by class, the gateway turns that status into HTTP.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class SegIntError(Exception):
+    """Something went wrong in SegInt."""
+
+    def __init__(self, message: str = "") -> None:
+        """Keep `message`, by default the class's docstring."""
+        self.message = message or inspect.getdoc(type(self)) or ""
+        super().__init__(self.message)
+
+
+class InvalidRequest(SegIntError):
+    """The request cannot be served as it is; sending it again will not help."""
+
+
+class UnparsableMessage(InvalidRequest):
+    """The bytes are no message of the expected type."""
+
+
+class UnusableInput(InvalidRequest):
+    """The scan does not fit what the model asks for."""
+
+
+class InvalidModel(InvalidRequest):
+    """The model's description or files cannot be used."""
+
+
+class NotFound(SegIntError):
+    """There is no such thing here."""
+
+
+class UnknownModel(NotFound):
+    """No model of that id is offered here."""
+
+
+class UnknownJob(NotFound):
+    """The segmentation does not exist."""
+
+
+class UnknownFamily(NotFound):
+    """No model family of that name is here."""
+
+
+class NotNow(SegIntError):
+    """The request makes sense, but not in the present state."""
+
+
+class StillProcessing(NotNow):
+    """The segmentation is still processing."""
+
+
+class NoResult(NotNow):
+    """The segmentation ended without a result, or its result is gone."""
+
+
+class JobsUnfinished(NotNow):
+    """Jobs of this model are unfinished."""
+
+
+class AlreadyExists(SegIntError):
+    """There is already such a thing here."""
+
+
+class TooLarge(SegIntError):
+    """The request is larger than a limit of this server."""
+
+
+class Exhausted(SegIntError):
+    """The server has no room for the request at present."""
+
+
+class QueueFull(Exhausted):
+    """The queue is full."""
+
+
+class DiskFull(Exhausted):
+    """The disk is full."""
+
+
+class Unavailable(SegIntError):
+    """The server cannot serve this at present."""
+
+
+class Forbidden(SegIntError):
+    """This is not allowed here."""
+
+
+class StaleLease(SegIntError):
+    """The run that reports is not, or no longer, the one that owns the job."""
+
+
+class RunCutShort(SegIntError):
+    """The run was ended from outside, by no fault of its own; the job can run again."""
+
+
+class NewerSchema(SegIntError):
+    """The database was written by a newer release."""
+
+
+class InvalidSetting(SegIntError):
+    """A setting cannot be used."""
+
+
+class StartRefused(SegIntError):
+    """The server cannot start."""
+
+
+class JobFailure(SegIntError):
+    """The job failed for a reason that its owner is told.
+
+    Subclasses name the SegmentationProgress.ErrorCodes value (protos/radiomics/Model.proto) to report.
+    """
+
+    error_code = "InternalError"
+
+
+class Decompression(JobFailure):
+    """A volume's data is no intact gzip."""
+
+    error_code = "DecompressionError"
+
+
+class BufferSizeMismatch(JobFailure):
+    """A volume's data inflates to another length than its dimensions say."""
+
+    error_code = "DecompressionBufferSizeMismatch"
+
+
+class ClientMistake(JobFailure):
+    """The request was accepted but cannot be run."""
+
+    error_code = "UnknownClientError"
+
+
+class ModelFailure(JobFailure):
+    """The model failed."""
+
+
+class WrongOutput(ModelFailure):
+    """The model returned something that is no mask for its structures."""
+
+
+class WorkerDied(ModelFailure):
+    """The worker process ended by itself."""
+
+
+class OutOfMemory(ModelFailure):
+    """The model ran out of memory."""
+
+
+class DeadlineExceeded(JobFailure):
+    """The job did not finish before its deadline."""

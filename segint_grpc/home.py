@@ -1,0 +1,67 @@
+"""The home: where on disk everything lies. Folders are 0700, files 0600 (see `private_umask`)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from segint_grpc import errors
+
+SOCKET_PATH_MAX = 107
+
+
+class Home:
+    """The paths of one server's home."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the paths under `path`; nothing is touched."""
+        self.path = path
+        self.database = path / "segint.sqlite3"
+        self.media = path / "media"
+        self.families = self.media / "modelfamily"
+        self.models = self.media / "models"
+        self.bodies = self.media / "segmentation"
+        self.results = self.media / "results"
+        self.voxels = path / "cache" / "voxels"
+        self.run = path / "run"
+        self.logs = path / "logs"
+        self.backups = path / "backups"
+
+    def create(self) -> None:
+        """Make every folder that is missing, private to the user.
+
+        Raises:
+            StartRefused: the home cannot be made or written, or belongs to somebody else.
+        """
+        folders = (self.families, self.models, self.bodies, self.results, self.voxels, self.run, self.logs, self.backups)
+        try:
+            for folder in (self.path, self.media, self.voxels.parent, *folders):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.path.stat().st_uid != os.getuid():
+                raise errors.StartRefused(f"The home {self.path} belongs to another user; choose one with --home.")
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise errors.StartRefused(
+                f"The home {self.path} cannot be used ({error.strerror}); choose another with --home."
+            ) from None
+
+    @property
+    def socket(self) -> Path:
+        """The core's unix socket: in the home, or in a short private folder where that path is too long."""
+        path = self.run / "core.sock"
+        if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+            return path
+        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+        folder = base / f"segint-{os.getuid()}-{digest}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise errors.StartRefused(f"The folder {folder} belongs to another user; remove it.")
+        return folder / "core.sock"
+
+
+def private_umask() -> None:
+    """Make every file that this process creates from now on readable by its user alone."""
+    os.umask(0o077)

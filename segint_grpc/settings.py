@@ -1,0 +1,170 @@
+"""Every setting: its name, default, unit and explanation, and where its value came from.
+
+A value comes from, the later winning: the default, `segint.toml` in the home, the environment
+(`SEGINT_` and the name in capitals), the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from segint_grpc import errors
+
+CONFIG_NAME = "segint.toml"
+MIB = 1024 * 1024
+
+
+def _setting(default: Any, explanation: str, *, minimum: float | None = None) -> Any:
+    return field(default=default, metadata={"explanation": explanation, "minimum": minimum})
+
+
+def default_home() -> Path:
+    """Return the home in the user's data folder (XDG Base Directory specification)."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "segint"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one server. `_s` is seconds, `_bytes` bytes; lists are comma-separated."""
+
+    home: str = _setting("", "Folder with the database, the media files and the logs; empty: the user's data folder")
+    http: str = _setting("127.0.0.1:8000", "Address and port for Velocity; port 0 takes a free one")
+    grpc: str = _setting("127.0.0.1:50051", "Address and port for gRPC clients; port 0 takes a free one")
+    allow: tuple[str, ...] = _setting((), "Networks (CIDR) that may connect; asked for when listening beyond loopback")
+    public_url: str = _setting("", "URL under which clients reach the server; empty: from the request's Host")
+    core: str = _setting("", "Where the gateway finds the core; empty: the unix socket in the home")
+
+    upload_max_bytes: int = _setting(2048 * MIB, "Largest posted body", minimum=1)
+    voxels_max: int = _setting(536_870_912, "Most voxels of one volume (512 x 512 x 2048)", minimum=1)
+    channels_max: int = _setting(8, "Most channels of one request", minimum=1)
+    queue_max: int = _setting(100, "Most unfinished jobs at a time", minimum=1)
+    free_disk_min_bytes: int = _setting(2048 * MIB, "Scans are refused while less disk than this is free", minimum=0)
+    json_max_bytes: int = _setting(64 * MIB, "Largest result that is translated into JSON", minimum=1)
+
+    slots: int = _setting(0, "Jobs that run at the same time; 0: one for every two processor cores", minimum=0)
+    slot_memory_bytes: int = _setting(0, "Address space of one model's process; 0: all of the machine's memory", minimum=0)
+    warm_models_max: int = _setting(4, "Models kept loaded while idle", minimum=0)
+    warm_memory_bytes: int = _setting(0, "Memory that loaded models may hold together; 0: half of the machine's", minimum=0)
+    job_deadline_s: float = _setting(1185.0, "A job that has not ended after this fails; Velocity waits 1200", minimum=1)
+    attempts_max: int = _setting(2, "Runs of a job that are cut short from outside before it fails", minimum=1)
+
+    failed_body_retention_s: float = _setting(86_400.0, "How long the posted scan of a failed job is kept", minimum=0)
+    result_retention_s: float = _setting(604_800.0, "How long masks can be fetched", minimum=0)
+    row_retention_s: float = _setting(0.0, "How long a job's row, runs and feedback are kept; 0: always", minimum=0)
+
+    stop_grace_s: float = _setting(6.0, "Time for requests and jobs in progress when the server stops", minimum=0)
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_max_bytes: int = _setting(20 * MIB, "Size at which a log file is rotated", minimum=1024)
+    log_files: int = _setting(5, "Rotated log files that are kept", minimum=0)
+
+    @property
+    def home_path(self) -> Path:
+        """The home as an absolute path."""
+        return Path(self.home).expanduser().absolute() if self.home else default_home()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A setting's value and the place that set it: default, file, environment or command line."""
+
+    value: Any
+    origin: str
+
+
+def load(
+    overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings from file, `environment` (default: the process's) and `overrides`.
+
+    Raises:
+        InvalidSetting: a name is unknown, or a value is of the wrong type or below its minimum.
+    """
+    return Settings(**{name: source.value for name, source in explain(overrides, environment).items()})
+
+
+def explain(
+    overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> dict[str, Source]:
+    """Return every setting's value with its origin, in the order of `Settings`; raises as `load`."""
+    environment = os.environ if environment is None else environment
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    from_environment = {
+        f.name: environment[variable(f.name)] for f in fields(Settings) if variable(f.name) in environment
+    }
+    home = given.get("home") or from_environment.get("home") or ""
+    sources = {f.name: Source(f.default, "default") for f in fields(Settings)}
+    layers = (
+        (CONFIG_NAME, _read_file(Settings(home=str(home)).home_path / CONFIG_NAME)),
+        ("environment", from_environment),
+        ("command line", given),
+    )
+    for origin, layer in layers:
+        for name, value in layer.items():
+            sources[name] = Source(_parse(name, value, origin), origin)
+    sources["home"] = Source(str(Settings(home=str(home)).home_path), sources["home"].origin)
+    return sources
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of the setting `name`."""
+    return f"SEGINT_{name.upper()}"
+
+
+def explanation(name: str) -> str:
+    """Return the sentence that explains the setting `name`."""
+    return str(_field(name, "settings").metadata["explanation"])
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise errors.InvalidSetting(f"{path} is no valid TOML: {error}") from None
+
+
+def _field(name: str, origin: str) -> Any:
+    known = {f.name: f for f in fields(Settings)}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else " `segint config show` lists them all."
+        raise errors.InvalidSetting(f"{origin}: there is no setting {name}.{hint}")
+    return known[name]
+
+
+def _parse(name: str, value: Any, origin: str) -> Any:
+    entry = _field(name, origin)
+    kind = typing.get_type_hints(Settings)[name]
+    try:
+        parsed = _convert(kind, value)
+    except (TypeError, ValueError):
+        wanted = "a list of strings" if kind not in (int, float, str) else f"of type {kind.__name__}"
+        raise errors.InvalidSetting(f"{origin}: {name} must be {wanted}, not {value!r}.") from None
+    minimum = entry.metadata["minimum"]
+    if minimum is not None and not parsed >= minimum:
+        raise errors.InvalidSetting(f"{origin}: {name} must be at least {minimum}, not {value!r}.")
+    return parsed
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if kind in (int, float):
+        if isinstance(value, bool):
+            raise TypeError
+        if kind is int and isinstance(value, float):
+            raise TypeError
+        return kind(value)
+    if kind is str:
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(_convert(str, part).strip() for part in parts if part)
