@@ -1,0 +1,1 @@
+"""What the server does, behind every transport: one method for each thing a caller can ask for."""

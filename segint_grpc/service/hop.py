@@ -1,0 +1,40 @@
+"""The way from the event loop to code that blocks: one hop is one store method, so one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Hop:
+    """A small named executor for blocking calls; a context manager that waits for them at its end."""
+
+    def __init__(self, name: str, threads: int = 4) -> None:
+        """Name the threads `name`-0, `name`-1 …"""
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `function(*args, **kwargs)`, called in a thread with this task's context variables.
+
+        A cancelled caller stops waiting; the call itself runs to its end.
+        """
+        call = partial(contextvars.copy_context().run, function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def __enter__(self) -> Self:
+        """Return this hop."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for the calls that have begun."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
