@@ -160,3 +160,19 @@ class OutOfMemory(ModelFailure):
 
 class DeadlineExceeded(JobFailure):
     """The job did not finish before its deadline."""
+
+
+class UnusableScan(InvalidRequest):
+    """The scan cannot be read, or nobody can tell where its voxels lie."""
+
+
+class ServerRefused(SegIntError):
+    """The server refused the request."""
+
+
+class ServerUnreachable(Unavailable):
+    """The server cannot be reached."""
+
+
+class MissingLibrary(SegIntError):
+    """A library that this needs is not installed."""
