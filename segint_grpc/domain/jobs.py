@@ -73,6 +73,7 @@ class Job:
     result_bytes: int | None
     result_sha256: str
     warnings: tuple[str, ...]
+    request_id: str = ""
 
     @property
     def finished(self) -> bool:
