@@ -1,0 +1,49 @@
+"""What a model process is told to do: plain, frozen facts that travel by pickle from the core to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segint_grpc.domain.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class ChannelTask:
+    """One volume: a file of raw voxels [k, j, i] of the NumPy `dtype` ("<i2" or "|u1") and its geometry."""
+
+    channel_id: str
+    voxels: Path
+    dtype: str
+    geometry: Geometry
+
+
+@dataclass(frozen=True)
+class ModelTask:
+    """Which model to load: a serialized `Radiomics.ModelVersion`, its runtime and the family's channels.
+
+    `channel_ids` is the family's order. `revision` grows whenever the runtime is set anew.
+    """
+
+    version: bytes
+    channel_ids: tuple[str, ...]
+    backend: str
+    model_file: Path | None = None
+    module_file: Path | None = None
+    entry: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """One run of a job. The process writes its serialized ModelOutput to `result`, a temporary name."""
+
+    job_id: str
+    attempt: int
+    request_id: str
+    model: ModelTask
+    channels: tuple[ChannelTask, ...]
+    result: Path
