@@ -18,7 +18,7 @@ class Hop:
     """A small named executor for blocking calls; a context manager that waits for them at its end."""
 
     def __init__(self, name: str, threads: int = 4) -> None:
-        """Name the threads `name`-0, `name`-1 …"""
+        """Name the threads after `name`, with a number."""
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -28,6 +28,16 @@ class Hop:
         """
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    async def complete(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `run`, for a call whose outcome must be known: a cancellation meanwhile is dropped."""
+        call = asyncio.ensure_future(self.run(function, *args, **kwargs))
+        while not call.done():
+            try:
+                await asyncio.wait([call])
+            except asyncio.CancelledError:
+                continue
+        return call.result()
 
     def __enter__(self) -> Self:
         """Return this hop."""

@@ -1,0 +1,59 @@
+"""segint.v1.Operations: what monitoring asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from generated.segint.v1 import operations_pb2, operations_pb2_grpc
+from segint_grpc.api.segmentation import state_number
+from segint_grpc.domain.jobs import JobState
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.service.figures import BUCKETS_S, Figures
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class OperationsServicer(operations_pb2_grpc.OperationsServicer):
+    """Figures of the core as it is now."""
+
+    def __init__(self, context: ServiceContext, dispatcher: Dispatcher) -> None:
+        """Answer from the store, the counters and the slots."""
+        self._context = context
+        self._dispatcher = dispatcher
+
+    async def GetFigures(
+        self, request: operations_pb2.GetFiguresRequest, context: Context
+    ) -> operations_pb2.GetFiguresResponse:
+        """Jobs, queue, stages and slots."""
+        counts = await self._context.hop.run(self._context.store.jobs.counts)
+        figures = self._context.figures
+        return operations_pb2.GetFiguresResponse(
+            jobs=[
+                operations_pb2.JobCount(model_id=model_id, state=state_number(state), count=count)
+                for (model_id, state), count in counts.items()
+            ],
+            queue_length=sum(n for (_, state), n in counts.items() if state is JobState.QUEUED),
+            stages=_stages(figures),
+            slots=self._dispatcher.slots,
+            slots_busy=self._dispatcher.busy,
+            bytes_received=figures.bytes_received,
+            bytes_sent=figures.bytes_sent,
+        )
+
+
+def _stages(figures: Figures) -> list[operations_pb2.StageDuration]:
+    return [
+        operations_pb2.StageDuration(
+            stage=stage,
+            count=histogram.count,
+            sum_s=histogram.sum_s,
+            buckets=[
+                operations_pb2.Bucket(upper_s=upper_s, count=count)
+                for upper_s, count in zip(BUCKETS_S, histogram.counts, strict=True)
+            ],
+        )
+        for stage, histogram in figures.stages.items()
+    ]

@@ -1,0 +1,214 @@
+"""segint.v1.Segmentation: converts, calls the service, converts back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from generated.radiomics import Model_pb2
+from generated.segint.v1 import job_pb2, segmentation_pb2, segmentation_pb2_grpc
+from segint_grpc import __version__, errors
+from segint_grpc.api.peers import address_of
+from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.service.figures import Figures
+from segint_grpc.service.hop import Hop
+from segint_grpc.service.jobs import Jobs, JobView
+from segint_grpc.service.models import Models
+from segint_grpc.service.submission import Posting, Submissions
+
+CHUNK_BYTES = 1024 * 1024
+CREDITS = 100_000.0
+ErrorCodes = Model_pb2.SegmentationProgress.ErrorCodes
+CANCELLED_TEXT = "The segmentation was cancelled."
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
+    """What a client of SegInt does."""
+
+    def __init__(
+        self, submissions: Submissions, jobs: Jobs, models: Models, figures: Figures, hop: Hop
+    ) -> None:
+        """Answer from the services."""
+        self._submissions = submissions
+        self._jobs = jobs
+        self._models = models
+        self._figures = figures
+        self._hop = hop
+
+    async def ListModels(
+        self, request: segmentation_pb2.ListModelsRequest, context: Context
+    ) -> segmentation_pb2.ListModelsResponse:
+        """Every family with a version that can run."""
+        return segmentation_pb2.ListModelsResponse(models=await self._models.offered())
+
+    async def Submit(
+        self, request_iterator: AsyncIterator[segmentation_pb2.SubmitRequest], context: Context
+    ) -> segmentation_pb2.SubmitResponse:
+        """Take a scan in."""
+        first = await anext(aiter(request_iterator), None)
+        if first is None or not first.HasField("header"):
+            raise errors.InvalidRequest("The first message of Submit must be the header.")
+        header = first.header
+        posting = Posting(
+            model_id=header.model_id,
+            caller=header.caller or str(address_of(context.peer()) or "local"),
+            size_bytes=header.size_bytes if header.HasField("size_bytes") else None,
+        )
+        job, repeated = await self._submissions.submit(posting, _chunks(request_iterator))
+        task = Model_pb2.SegmentationTask(
+            SegmentationID=job.id, StartTime=timestamp(job.submitted_at)
+        )
+        return segmentation_pb2.SubmitResponse(task=task, repeated_post=repeated)
+
+    async def GetProgress(
+        self, request: segmentation_pb2.GetProgressRequest, context: Context
+    ) -> segmentation_pb2.GetProgressResponse:
+        """How far a job is."""
+        view = await self._jobs.get(request.segmentation_id, request.model_id)
+        return segmentation_pb2.GetProgressResponse(job=progress_of(view))
+
+    async def WatchProgress(
+        self, request: segmentation_pb2.WatchProgressRequest, context: Context
+    ) -> AsyncIterator[segmentation_pb2.WatchProgressResponse]:
+        """Every change of a job."""
+        async for view in self._jobs.watch(request.segmentation_id, request.model_id):
+            yield segmentation_pb2.WatchProgressResponse(job=progress_of(view))
+
+    async def GetResult(
+        self, request: segmentation_pb2.GetResultRequest, context: Context
+    ) -> AsyncIterator[segmentation_pb2.GetResultResponse]:
+        """The stored ModelOutput."""
+        job, path = await self._jobs.result(request.segmentation_id, request.model_id)
+        file = await self._hop.run(_open_result, path)
+        with file:
+            header = segmentation_pb2.ResultHeader(
+                size_bytes=job.result_bytes or 0, sha256=job.result_sha256
+            )
+            yield segmentation_pb2.GetResultResponse(header=header)
+            while chunk := await self._hop.run(file.read, CHUNK_BYTES):
+                self._figures.bytes_sent += len(chunk)
+                yield segmentation_pb2.GetResultResponse(chunk=chunk)
+
+    async def Cancel(
+        self, request: segmentation_pb2.CancelRequest, context: Context
+    ) -> segmentation_pb2.CancelResponse:
+        """End a job."""
+        view = await self._jobs.cancel(request.segmentation_id, request.model_id)
+        return segmentation_pb2.CancelResponse(job=progress_of(view))
+
+    async def SendFeedback(
+        self, request: segmentation_pb2.SendFeedbackRequest, context: Context
+    ) -> segmentation_pb2.SendFeedbackResponse:
+        """Keep a user's opinion."""
+        feedback = request.feedback
+        linked = await self._jobs.keep_opinion(
+            "feedback", feedback.SegmentationID, feedback.SerializeToString()
+        )
+        return segmentation_pb2.SendFeedbackResponse(linked_to_job=linked)
+
+    async def SendTelemetry(
+        self, request: segmentation_pb2.SendTelemetryRequest, context: Context
+    ) -> segmentation_pb2.SendTelemetryResponse:
+        """Keep how a job went from the client's side."""
+        telemetry = request.telemetry
+        linked = await self._jobs.keep_opinion(
+            "telemetry", telemetry.SegmentationID, telemetry.SerializeToString()
+        )
+        return segmentation_pb2.SendTelemetryResponse(linked_to_job=linked)
+
+    async def GetCredits(
+        self, request: segmentation_pb2.GetCreditsRequest, context: Context
+    ) -> segmentation_pb2.GetCreditsResponse:
+        """Credits do not apply."""
+        answer = Model_pb2.Credits(
+            TotalCredits=CREDITS,
+            DisplayCreditsWarning=True,
+            CreditsWarningMessage="Credits do not apply to this server.",
+            LanguageCode="en",
+        )
+        return segmentation_pb2.GetCreditsResponse(credits=answer)
+
+    async def GetVendorStatus(
+        self, request: segmentation_pb2.GetVendorStatusRequest, context: Context
+    ) -> segmentation_pb2.GetVendorStatusResponse:
+        """Who runs this server."""
+        status = Model_pb2.VendorStatus(
+            TotalCredits=CREDITS,
+            ClientCountryCode="US",
+            SegmentationServiceStatus=Model_pb2.VendorStatus.VendorServiceStatus.Available,
+            SegmentationServiceUrl=request.service_url,
+            AvailableSegmentationServiceLocations=["US"],
+            VendorName="SegInt",
+            LanguageCode="en-US",
+        )
+        return segmentation_pb2.GetVendorStatusResponse(vendor_status=status)
+
+    async def GetApiInformation(
+        self, request: segmentation_pb2.GetApiInformationRequest, context: Context
+    ) -> segmentation_pb2.GetApiInformationResponse:
+        """Which interface this is."""
+        information = Model_pb2.ApiInformation(Version=__version__)
+        return segmentation_pb2.GetApiInformationResponse(api_information=information)
+
+
+def progress_of(view: JobView) -> job_pb2.JobProgress:
+    """Return a job as the services show it."""
+    job = view.job
+    message = job_pb2.JobProgress(
+        segmentation_id=job.id,
+        model_id=job.model_id,
+        state=state_number(job.state),
+        progress=segmentation_progress(job),
+        stage=job.stage,
+        jobs_ahead=view.jobs_ahead,
+        attempt=job.attempt,
+        submitted_at=timestamp(job.submitted_at),
+        warnings=job.warnings,
+    )
+    if job.started_at:
+        message.started_at.CopyFrom(timestamp(job.started_at))
+    if job.finished_at:
+        message.finished_at.CopyFrom(timestamp(job.finished_at))
+    return message
+
+
+def segmentation_progress(job: Job) -> Model_pb2.SegmentationProgress:
+    """Return what Velocity is told: a cancelled job has ended too, so it is told as an error."""
+    if job.state is JobState.CANCELLED:
+        code, text = ErrorCodes.Value("UnknownClientError"), CANCELLED_TEXT
+    else:
+        code, text = ErrorCodes.Value(job.error_code or "None"), job.error_text
+    return Model_pb2.SegmentationProgress(Progress=job.percent, Errors=text, ErrorCode=code)
+
+
+def state_number(state: JobState) -> job_pb2.JobState:
+    """Return the wire's number of a job's state."""
+    return job_pb2.JobState.Value(f"JOB_STATE_{state.name}")
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """Return a UTC `moment` as protobuf's Timestamp."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def _open_result(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise errors.NoResult("The segmentation's masks are gone: their retention is over.") from None
+
+
+async def _chunks(requests: AsyncIterator[segmentation_pb2.SubmitRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        if not request.HasField("chunk"):
+            raise errors.InvalidRequest("After the header, every message of Submit must be a chunk.")
+        yield request.chunk

@@ -1,0 +1,250 @@
+"""Runs jobs: each slot claims the oldest waiting job, has a worker run it, and finishes it.
+
+What ends a run decides what becomes of the job: the model's own failure fails it, a death from outside or
+the server's stop puts it back into the queue, and a cancelled job is already CANCELLED when its run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from segint_grpc import errors, logs
+from segint_grpc.domain.jobs import Job, Lease, Result
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.figures import StageClock
+from segint_grpc.service.models import Models, ResolvedModel
+from segint_grpc.service.suitability import match_channels
+from segint_grpc.service.unpacking import Unpacking, as_job_failure
+from segint_grpc.wire.volumes import VoxelFile
+from segint_grpc.worker.pool import WorkerPool
+from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 30.0
+REPORT_INTERVAL_S = 0.2
+CLAIM_PAUSE_S = 1.0
+
+
+class Dispatcher:
+    """Keeps every slot of `pool` busy while there are jobs."""
+
+    def __init__(
+        self,
+        context: ServiceContext,
+        models: Models,
+        pool: WorkerPool,
+        unpacking: Unpacking,
+        work: asyncio.Event,
+    ) -> None:
+        """Prepare; whoever queues a job sets `work`."""
+        self._context = context
+        self._jobs = context.store.jobs
+        self._media = context.store.media
+        self._hop = context.hop
+        self._models = models
+        self._pool = pool
+        self._unpacking = unpacking
+        self._work = work
+        self._slots: list[asyncio.Task[None]] = []
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can run at the same time."""
+        return len(self._slots)
+
+    @property
+    def busy(self) -> int:
+        """How many slots run a job."""
+        return len(self._runs)
+
+    def start(self, slots: int) -> None:
+        """Begin to claim jobs with `slots` slots."""
+        self._slots = [asyncio.create_task(self._serve_slot(f"slot-{n}")) for n in range(slots)]
+
+    async def stop(self) -> None:
+        """Put running jobs back into the queue and end their processes."""
+        self._stopping = True
+        for task in [*self._runs.values(), *self._slots]:
+            task.cancel()
+        await asyncio.gather(*self._runs.values(), *self._slots, return_exceptions=True)
+
+    async def drop(self, job: Job) -> None:
+        """End the run of a job that has been cancelled, and its voxels; returns when its process is gone."""
+        if run := self._runs.get(job.id):
+            run.cancel()
+            await asyncio.wait([run])
+        await self._unpacking.drop(job.id)
+
+    async def _serve_slot(self, slot: str) -> None:
+        while not self._stopping:
+            self._work.clear()
+            claimed = await self._claim(slot)
+            if claimed is None:
+                await self._work.wait()
+                continue
+            self._work.set()
+            job, lease = claimed
+            run = asyncio.create_task(self._run(slot, job, lease), name=f"run-{job.id}")
+            self._runs[job.id] = run
+            await asyncio.wait([run])
+            del self._runs[job.id]
+
+    async def _claim(self, slot: str) -> tuple[Job, Lease] | None:
+        prefer = [version_id for version_id, *_ in self._pool.loaded()]
+        try:
+            claimed = await self._hop.complete(self._jobs.claim, slot, LEASE_S, prefer)
+        except Exception:
+            log.exception("no job could be claimed")
+            await asyncio.sleep(CLAIM_PAUSE_S)
+            self._work.set()
+            return None
+        if claimed and self._stopping:
+            await self._hop.run(self._jobs.release, claimed[1])
+            return None
+        return claimed
+
+    async def _run(self, slot: str, job: Job, lease: Lease) -> None:
+        """Run `job` once and record how the run ended."""
+        logs.job_id.set(job.id)
+        self._context.board.publish(job)
+        log.info("run begins", extra={"slot": slot, "attempt": job.attempt, "model": job.model_id})
+        try:
+            ended = await self._attempt(slot, job, lease)
+        except asyncio.CancelledError:
+            ended = await self._hop.complete(self._ended_early, lease)
+        except errors.RunCutShort as error:
+            ended = await self._hop.run(
+                self._jobs.cut_short, lease, error.message, self._context.settings.attempts_max
+            )
+        except errors.StaleLease:
+            ended = await self._hop.run(self._jobs.get, job.id)
+        except Exception as error:
+            failure = as_job_failure(error)
+            ended = await self._hop.run(self._jobs.fail, lease, failure.error_code, failure.message)
+        await self._settle(ended)
+
+    def _ended_early(self, lease: Lease) -> Job:
+        """Put the job back, unless it was cancelled."""
+        try:
+            return self._jobs.release(lease)
+        except errors.StaleLease:
+            return self._jobs.get(lease.job_id)
+
+    async def _settle(self, job: Job) -> None:
+        log.info("run ended", extra={"state": job.state, "error_code": job.error_code})
+        self._context.board.publish(job)
+        if job.finished:
+            await self._unpacking.drop(job.id)
+        else:
+            self._work.set()
+
+    async def _attempt(self, slot: str, job: Job, lease: Lease) -> Job:
+        remaining_s = (job.deadline_at - datetime.now(UTC)).total_seconds()
+        temporary = self._media.temporary("result")
+        reports = Reports(self._context, lease)
+        try:
+            async with asyncio.timeout(remaining_s), reports:
+                task = await self._describe(job, temporary)
+                result = await self._pool.run(slot, task, reports.take)
+            return await self._hop.complete(self._keep, temporary, lease, result)
+        except TimeoutError:
+            limit_s = self._context.settings.job_deadline_s
+            raise errors.DeadlineExceeded(
+                f"The segmentation did not finish within {limit_s:.0f} s of its posting."
+            ) from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _keep(self, temporary: Path, lease: Lease, result: Result) -> Job:
+        """Make the result durable, then the success; without the lease neither stays."""
+        final = self._media.result_path(lease.job_id)
+        self._media.publish(temporary, final)
+        try:
+            return self._jobs.succeed(lease, result)
+        except errors.StaleLease:
+            final.unlink(missing_ok=True)
+            raise
+
+    async def _describe(self, job: Job, result: Path) -> RunTask:
+        model = await self._models.resolve(job.model_id)
+        files = await self._unpacking.voxels(job.id)
+        return RunTask(
+            job_id=job.id,
+            attempt=job.attempt,
+            request_id=logs.request_id.get(),
+            model=model_task(model),
+            channels=channel_tasks(model, files),
+            result=result,
+        )
+
+
+class Reports:
+    """Writes a run's progress down, the newest a few times a second, and keeps its lease alive."""
+
+    def __init__(self, context: ServiceContext, lease: Lease) -> None:
+        """Report for the run that holds `lease`."""
+        self._jobs = context.store.jobs
+        self._hop = context.hop
+        self._board = context.board
+        self._lease = lease
+        self._clock = StageClock(context.figures)
+        self._news = asyncio.Event()
+        self._newest = (0, "")
+
+    def take(self, percent: int, stage: str) -> None:
+        """Note how far the run is; returns at once."""
+        self._clock.enter(stage)
+        self._newest = (percent, stage)
+        self._news.set()
+
+    async def __aenter__(self) -> Reports:
+        """Begin to write."""
+        self._writer = asyncio.create_task(self._write())
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        """Stop writing; what the run's end says counts more."""
+        self._clock.enter("")
+        self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+
+    async def _write(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._news.wait(), LEASE_S / 3)
+            except TimeoutError:
+                await self._hop.run(self._jobs.renew, self._lease, LEASE_S)
+                continue
+            self._news.clear()
+            self._board.publish(await self._hop.run(self._jobs.report, self._lease, *self._newest))
+            await asyncio.sleep(REPORT_INTERVAL_S)
+
+
+def model_task(model: ResolvedModel) -> ModelTask:
+    """Return what a worker needs to load `model`."""
+    return ModelTask(
+        version=model.version.SerializeToString(),
+        channel_ids=tuple(c.ChannelID for c in model.family.FamilyDescription.InputChannels),
+        backend=model.runtime.backend,
+        model_file=model.model_file,
+        module_file=model.module_file,
+        entry=model.runtime.entry,
+        parameters=model.runtime.parameters,
+        revision=model.runtime.revision,
+    )
+
+
+def channel_tasks(model: ResolvedModel, files: list[VoxelFile]) -> tuple[ChannelTask, ...]:
+    """Return the volumes `files`, which stand as they were posted, in the family's order and names."""
+    expected_ids = [channel.ChannelID for channel in model.family.FamilyDescription.InputChannels]
+    order, _ = match_channels([file.channel_id for file in files], expected_ids)
+    return tuple(
+        ChannelTask(channel_id, files[index].path, files[index].dtype, files[index].geometry)
+        for channel_id, index in zip(expected_ids, order, strict=True)
+    )

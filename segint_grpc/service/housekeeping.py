@@ -1,0 +1,74 @@
+"""What happens without being asked: taking up jobs after a restart, deadlines in the queue, retention.
+
+Two lifetimes: voxels, masks and posted bodies go after their retention; a job's row stays for its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from segint_grpc.domain.jobs import JobState
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.unpacking import Unpacking
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 2.0
+RETENTION_EVERY = 15
+
+
+class Housekeeping:
+    """Keeps the house: once at the start, then every few seconds."""
+
+    def __init__(self, context: ServiceContext, unpacking: Unpacking, work: asyncio.Event) -> None:
+        """Work on the store; `work` is set where jobs wait."""
+        self._context = context
+        self._store = context.store
+        self._hop = context.hop
+        self._unpacking = unpacking
+        self._work = work
+
+    async def take_up(self) -> None:
+        """Bring jobs that an earlier server left unfinished back on their way, and sweep what it dropped."""
+        attempts_max = self._context.settings.attempts_max
+        recovered = await self._hop.run(self._store.jobs.recover, attempts_max)
+        removed = await self._hop.run(self._store.sweep)
+        unfinished = await self._hop.run(self._store.jobs.unfinished)
+        for job in unfinished:
+            if job.state is JobState.RECEIVED:
+                self._unpacking.resume(job)
+        self._work.set()
+        facts = {"requeued": len(recovered), "unfinished": len(unfinished), "files_removed": removed}
+        log.info("jobs taken up", extra=facts)
+
+    async def run(self) -> None:
+        """Look after deadlines and retention until cancelled."""
+        round_number = 0
+        while True:
+            try:
+                await self._expire()
+                if round_number % RETENTION_EVERY == 0:
+                    await self._hop.run(self._forget)
+            except Exception:
+                log.exception("housekeeping failed; it goes on")
+            round_number += 1
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _expire(self) -> None:
+        for job in await self._hop.run(self._store.jobs.expire):
+            log.info("deadline passed in the queue", extra={"expired": job.id})
+            self._context.board.publish(job)
+            await self._unpacking.drop(job.id)
+
+    def _forget(self) -> None:
+        """Remove what is past its retention: first the files, then the note that they are gone."""
+        jobs, media = self._store.jobs, self._store.media
+        due = jobs.due()
+        for job_id in due.bodies:
+            media.body_path(job_id).unlink(missing_ok=True)
+        for job_id in due.results:
+            media.result_path(job_id).unlink(missing_ok=True)
+        jobs.forget_bodies(due.bodies)
+        jobs.forget_results(due.results)
+        jobs.delete_rows(due.rows)

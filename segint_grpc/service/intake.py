@@ -1,0 +1,114 @@
+"""One body on its way in: spooled to disk and decoded while its chunks arrive.
+
+Durable is the body as it was posted. The voxels are a cache next to it: never fsynced, rebuilt from the
+body where they are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import BinaryIO
+
+from generated.radiomics import Model_pb2
+from segint_grpc import errors
+from segint_grpc.settings import Settings
+from segint_grpc.store.store import Store
+from segint_grpc.wire.model_input_reader import ModelInputReader
+from segint_grpc.wire.volume_decoder import VolumeDecoder
+
+
+class Intake:
+    """Takes one body's chunks, in worker threads. Ends with `keep`, or with `discard`, which leaves nothing.
+
+    The spool file is kept by `keep` alone; the decoder's files belong to whoever takes `decoder` after it.
+    """
+
+    def __init__(self, job_id: str, store: Store, settings: Settings) -> None:
+        """Open the spool file for `job_id`; raises DiskFull."""
+        self._job_id = job_id
+        self._media = store.media
+        self._limit_bytes = settings.upload_max_bytes
+        self._spool = self._media.temporary("body")
+        self._file = _open(self._spool)
+        self._digest = hashlib.sha256()
+        self._lock = threading.Lock()
+        self._discarded = False
+        self.size_bytes = 0
+        self.decoder = VolumeDecoder(
+            lambda channel: self._media.voxel_path(job_id, channel), settings.voxels_max * 2
+        )
+        self._reader = ModelInputReader(self.decoder, channels_max=settings.channels_max)
+
+    def take(self, chunk: bytes) -> None:
+        """Spool `chunk` and read on in the message; decoding happens beside.
+
+        Raises:
+            TooLarge: the body, its channels or what is not voxels exceeds a limit.
+            UnparsableMessage: the body cannot be a ModelInput.
+            DiskFull: the disk is full.
+        """
+        with self._lock:
+            if not self._discarded:
+                self._take(chunk)
+
+    def _take(self, chunk: bytes) -> None:
+        self.size_bytes += len(chunk)
+        if self.size_bytes > self._limit_bytes:
+            raise body_too_large(self._limit_bytes)
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise errors.DiskFull(f"The scan could not be stored ({error.strerror}).") from None
+        self._digest.update(chunk)
+        self._reader.feed(chunk)
+
+    def message(self) -> Model_pb2.ModelInput:
+        """Return what was posted, with every volume's Data cleared, once the last chunk is in.
+
+        Raises:
+            UnparsableMessage: the body is no ModelInput.
+        """
+        return self._reader.finish()
+
+    @property
+    def sha256(self) -> str:
+        """Of the body, lower-case hexadecimal."""
+        return self._digest.hexdigest()
+
+    def keep(self) -> Path:
+        """Make the body durable under its job's name and return its path.
+
+        Raises:
+            DiskFull: the disk is full.
+        """
+        final = self._media.body_path(self._job_id)
+        try:
+            self._file.close()
+            self._media.publish(self._spool, final)
+        except OSError as error:
+            raise errors.DiskFull(f"The scan could not be stored ({error.strerror}).") from None
+        return final
+
+    def discard(self) -> None:
+        """Drop the spool file and the voxels; a chunk that is being taken ends first."""
+        with self._lock:
+            self._discarded = True
+            self._file.close()
+            self._spool.unlink(missing_ok=True)
+            self.decoder.close()
+
+
+def _open(spool: Path) -> BinaryIO:
+    try:
+        return spool.open("wb")
+    except OSError as error:
+        raise errors.DiskFull(f"The scan could not be stored ({error.strerror}).") from None
+
+
+def body_too_large(limit_bytes: int) -> errors.TooLarge:
+    """Return the refusal of a body of more than `limit_bytes`."""
+    return errors.TooLarge(
+        f"The body is larger than this server takes ({limit_bytes} bytes, setting upload_max_bytes)."
+    )

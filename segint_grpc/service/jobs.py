@@ -1,0 +1,88 @@
+"""A client's view of its job: how far it is, its result, its cancellation, and what the client says of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segint_grpc import errors
+from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job, and how many are before it while it waits."""
+
+    job: Job
+    jobs_ahead: int = 0
+
+
+class Jobs:
+    """Answers questions about jobs. `model_id` may be empty: then the job's id alone counts."""
+
+    def __init__(self, context: ServiceContext, dispatcher: Dispatcher) -> None:
+        """Read from the store, watch the board, end runs through `dispatcher`."""
+        self._store = context.store
+        self._hop = context.hop
+        self._board = context.board
+        self._dispatcher = dispatcher
+
+    async def get(self, job_id: str, model_id: str = "") -> JobView:
+        """Return the job; raises UnknownJob."""
+        return await self._hop.run(self._view, job_id, model_id)
+
+    async def watch(self, job_id: str, model_id: str = "") -> AsyncIterator[JobView]:
+        """Yield the job as it is, then every change up to and with its end; raises UnknownJob."""
+        job_id = (await self.get(job_id, model_id)).job.id
+        with self._board.watching(job_id) as changes:
+            view = await self.get(job_id)
+            yield view
+            if view.job.finished:
+                return
+            async for job in changes:
+                yield await self._hop.run(self._ahead, job)
+
+    async def result(self, job_id: str, model_id: str = "") -> tuple[Job, Path]:
+        """Return the job and the file with its ModelOutput.
+
+        Raises:
+            UnknownJob: there is no such job.
+            StillProcessing: it has not ended.
+            NoResult: it ended without a result, or its retention is over.
+        """
+        job = (await self.get(job_id, model_id)).job
+        if not job.finished:
+            raise errors.StillProcessing
+        if job.state is not JobState.SUCCEEDED:
+            raise errors.NoResult(f"The segmentation has no result: {job.error_text or 'it was cancelled.'}")
+        path = self._store.media.result_path(job.id)
+        if not await self._hop.run(path.exists):
+            raise errors.NoResult("The segmentation's masks are gone: their retention is over.")
+        return job, path
+
+    async def cancel(self, job_id: str, model_id: str = "") -> JobView:
+        """End the job and its run; a job that has ended stays as it is. Raises UnknownJob."""
+        before = (await self.get(job_id, model_id)).job
+        job = await self._hop.run(self._store.jobs.cancel, before.id)
+        if not before.finished:
+            log.info("job cancelled", extra={"cancelled": job.id})
+            self._board.publish(job)
+            await self._dispatcher.drop(job)
+        return JobView(job)
+
+    async def keep_opinion(self, kind: str, segmentation_id: str, body: bytes) -> bool:
+        """Keep a serialized feedback or telemetry; return whether it names a job that is known."""
+        return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body)
+
+    def _view(self, job_id: str, model_id: str) -> JobView:
+        return self._ahead(self._store.jobs.get(job_id, model_id))
+
+    def _ahead(self, job: Job) -> JobView:
+        waiting = job.state in (JobState.RECEIVED, JobState.QUEUED)
+        return JobView(job, self._store.jobs.jobs_ahead(job) if waiting else 0)

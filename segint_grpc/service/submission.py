@@ -1,0 +1,142 @@
+"""A scan is posted: admitted, spooled, made durable, acknowledged; then its voxels are checked.
+
+The acknowledgement means that the body is on disk under its job's name and the job is in the database,
+in that order, so a server that dies between the two leaves an orphan file and never a job without a body.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from generated.radiomics import Model_pb2
+from segint_grpc import errors, logs
+from segint_grpc.domain.jobs import Job, NewJob, new_job_id
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.hop import Hop
+from segint_grpc.service.intake import Intake, body_too_large
+from segint_grpc.service.models import Models, ResolvedModel
+from segint_grpc.service.suitability import check_constraints, match_channels
+from segint_grpc.service.unpacking import Unpacking
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Posting:
+    """Who posts a scan for which version, and how long the body will be, where that is known."""
+
+    model_id: str
+    caller: str
+    size_bytes: int | None = None
+
+
+class Submissions:
+    """Takes scans in."""
+
+    def __init__(self, context: ServiceContext, models: Models, unpacking: Unpacking) -> None:
+        """Work on the store; `unpacking` takes over each accepted job."""
+        self._store = context.store
+        self._figures = context.figures
+        self._settings = context.settings
+        self._models = models
+        self._unpacking = unpacking
+        self._hop = Hop("segint-intake", threads=8)
+
+    async def submit(self, posting: Posting, chunks: AsyncIterator[bytes]) -> tuple[Job, bool]:
+        """Return the job for the body in `chunks`, and whether the same post was already under way.
+
+        Raises:
+            UnknownModel: no such version is offered.
+            TooLarge, QueueFull, DiskFull: a limit is reached; nothing is kept.
+            UnparsableMessage, UnusableInput: the body is no scan for this model; nothing is kept.
+        """
+        model = await self._models.resolve(posting.model_id)
+        await self._admit(posting)
+        submitted_at = datetime.now(UTC)
+        job_id = new_job_id()
+        logs.job_id.set(job_id)
+        async with self._intake(job_id) as intake:
+            async for chunk in chunks:
+                await self._hop.run(intake.take, chunk)
+                self._figures.bytes_received += len(chunk)
+            message = await self._hop.run(intake.message)
+            warnings = fit(message, model)
+            new = self._describe(posting, job_id, intake, message, submitted_at)
+            job, repeated = await self._hop.complete(self._keep, intake, new)
+            if not repeated:
+                self._unpacking.begin(job, message, intake.decoder, warnings)
+        facts = {"accepted_as": job.id, "repeated": repeated, "bytes": job.body_bytes}
+        log.info("scan accepted", extra=facts)
+        return job, repeated
+
+    @asynccontextmanager
+    async def _intake(self, job_id: str) -> AsyncIterator[Intake]:
+        """Open an intake; whatever ends it early leaves no file behind."""
+        intake = await self._hop.complete(Intake, job_id, self._store, self._settings)
+        try:
+            yield intake
+        except BaseException:
+            await self._hop.complete(intake.discard)
+            raise
+
+    async def _admit(self, posting: Posting) -> None:
+        """Refuse, before the body is read, what could not be kept."""
+        settings = self._settings
+        size_bytes = posting.size_bytes or 0
+        if size_bytes > settings.upload_max_bytes:
+            raise body_too_large(settings.upload_max_bytes)
+        unfinished = len(await self._hop.run(self._store.jobs.unfinished))
+        if unfinished >= settings.queue_max:
+            raise errors.QueueFull(f"{unfinished} jobs are unfinished, the most allowed; try again later.")
+        free_bytes = await self._hop.run(self._store.media.free_bytes)
+        if free_bytes < settings.free_disk_min_bytes + size_bytes:
+            raise errors.DiskFull("Too little disk is free for another scan; the operator must make room.")
+
+    def _describe(
+        self, posting: Posting, job_id: str, intake: Intake, message: Model_pb2.ModelInput, now: datetime
+    ) -> NewJob:
+        return NewJob(
+            id=job_id,
+            model_id=posting.model_id,
+            caller=posting.caller,
+            body_sha256=intake.sha256,
+            body_bytes=intake.size_bytes,
+            client_version=message.ClientInformation.SoftwareVersion[:64],
+            request_id=logs.request_id.get(),
+            submitted_at=now,
+            deadline_at=now + timedelta(seconds=self._settings.job_deadline_s),
+        )
+
+    def _keep(self, intake: Intake, new: NewJob) -> tuple[Job, bool]:
+        """Make the body durable, then the job; take the body back where there is no new job."""
+        body = intake.keep()
+        try:
+            job, repeated = self._store.jobs.receive(new, self._settings.queue_max)
+        except BaseException:
+            body.unlink(missing_ok=True)
+            raise
+        if repeated:
+            body.unlink(missing_ok=True)
+            intake.discard()
+        return job, repeated
+
+    def close(self) -> None:
+        """Wait for what has begun."""
+        self._hop.__exit__(None, None, None)
+
+
+def fit(message: Model_pb2.ModelInput, model: ResolvedModel) -> list[str]:
+    """Return what is worth a warning about `message` as an input of `model`.
+
+    Raises:
+        UnusableInput: the scan's channels or geometry are not what the model takes.
+    """
+    expected = model.family.FamilyDescription.InputChannels
+    sent_ids = [channel.ChannelID for channel in message.Channels]
+    order, warnings = match_channels(sent_ids, [channel.ChannelID for channel in expected])
+    sent = [message.Channels[index] for index in order]
+    return warnings + check_constraints(sent, expected, model.policy)
