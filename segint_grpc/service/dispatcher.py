@@ -96,7 +96,7 @@ class Dispatcher:
             del self._runs[job.id]
 
     async def _claim(self, slot: str) -> tuple[Job, Lease] | None:
-        prefer = [version_id for version_id, *_ in self._pool.loaded()]
+        prefer = [model.version_id for model in self._pool.loaded() if not model.busy]
         try:
             claimed = await self._hop.complete(self._jobs.claim, slot, LEASE_S, prefer)
         except Exception:

@@ -1,0 +1,154 @@
+"""The core as a process: builds everything, bottom up, and takes it down in reverse.
+
+Order of the end: health says NOT_SERVING, watchers end, the doors close, slots put their jobs back into the
+queue, then the store closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+
+from generated.segint.v1 import models_pb2_grpc, operations_pb2_grpc, segmentation_pb2_grpc
+from segint_grpc import lifeline
+from segint_grpc.api import doors, reflection
+from segint_grpc.api.models import ModelsServicer
+from segint_grpc.api.operations import OperationsServicer
+from segint_grpc.api.segmentation import SegmentationServicer
+from segint_grpc.home import Home
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.service.hop import Hop
+from segint_grpc.service.housekeeping import Housekeeping
+from segint_grpc.service.jobs import Jobs
+from segint_grpc.service.models import Models
+from segint_grpc.service.submission import Submissions
+from segint_grpc.service.unpacking import Unpacking
+from segint_grpc.settings import Settings
+from segint_grpc.store.store import open_store
+from segint_grpc.worker.fork_server import ForkServer
+from segint_grpc.worker.pool import PoolOptions, WorkerPool
+
+log = logging.getLogger(__name__)
+
+SEGMENTATION = "segint.v1.Segmentation"
+READINESS_INTERVAL_S = 0.5
+
+
+def run(settings: Settings, home: Home, forks: ForkServer, ready_fd: int | None = None) -> int:
+    """Run the core until SIGTERM or SIGINT; return the process's exit code.
+
+    Raises:
+        StartRefused: an address is in use, or the home cannot be used.
+        NewerSchema: the database was written by a newer release.
+    """
+    asyncio.run(_run(settings, home, forks, ready_fd))
+    return 0
+
+
+async def _run(settings: Settings, home: Home, forks: ForkServer, ready_fd: int | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with core(settings, home, forks) as facts:
+        lifeline.announce_ready(ready_fd, facts)
+        log.info("the core answers", extra=facts)
+        await stop.wait()
+        log.info("the core stops")
+
+
+@asynccontextmanager
+async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterator[dict[str, str]]:
+    """Serve while the context lasts; gives the addresses that it answers on."""
+    async with AsyncExitStack() as stack:
+        hop = stack.enter_context(Hop("segint-store"))
+        store = stack.enter_context(open_store(home))
+        context = ServiceContext(store, hop, settings)
+        options = PoolOptions.of(settings, home)
+        pool = await stack.enter_async_context(WorkerPool(forks, options))
+        models = Models(store, hop, on_change=pool.forget)
+        await models.add_sample_family()
+        work = asyncio.Event()
+        unpacking = Unpacking(context, work.set)
+        stack.push_async_callback(unpacking.close)
+        dispatcher = Dispatcher(context, models, pool, unpacking, work)
+        stack.push_async_callback(dispatcher.stop)
+        housekeeping = Housekeeping(context, unpacking, work)
+        await housekeeping.take_up()
+        submissions = Submissions(context, models, unpacking)
+        stack.callback(submissions.close)
+        jobs = Jobs(context, dispatcher)
+        checker = health.HealthServicer()
+        services = _services(
+            SegmentationServicer(submissions, jobs, models, context.figures, hop),
+            ModelsServicer(models),
+            OperationsServicer(context, dispatcher),
+            checker,
+        )
+        facts = await _open_doors(stack, settings, home, services)
+        stack.callback(context.board.close)
+        stack.push_async_callback(checker.enter_graceful_shutdown)
+        dispatcher.start(options.slots)
+        for chore in (housekeeping.run(), _tell_readiness(checker, pool)):
+            stack.push_async_callback(_end, asyncio.create_task(chore))
+        yield facts
+
+
+def _services(
+    segmentation: SegmentationServicer,
+    models: ModelsServicer,
+    operations: OperationsServicer,
+    checker: health.HealthServicer,
+) -> list[doors.Registered]:
+    add = (
+        (SEGMENTATION, segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation),
+        ("segint.v1.Models", models_pb2_grpc.add_ModelsServicer_to_server, models),
+        ("segint.v1.Operations", operations_pb2_grpc.add_OperationsServicer_to_server, operations),
+        ("grpc.health.v1.Health", health_pb2_grpc.add_HealthServicer_to_server, checker),
+    )
+    return [doors.Registered(name, partial(adder, servicer)) for name, adder, servicer in add]
+
+
+async def _open_doors(
+    stack: AsyncExitStack, settings: Settings, home: Home, services: list[doors.Registered]
+) -> dict[str, str]:
+    """Bind and start both doors; at the context's end they close before anything below them."""
+    names = [service.name for service in services]
+    everything = [*services, *reflection.services(names)]
+    private = [service.name for service in services if service.name in doors.PRIVATE]
+    tcp = doors.build_door(
+        [service for service in everything if service.name not in private], settings.allow, private
+    )
+    unix = doors.build_door(everything)
+    address = doors.bind_tcp(tcp, settings.grpc)
+    doors.bind_unix(unix, home.socket)
+    for server in (tcp, unix):
+        await server.start()
+    stack.push_async_callback(_close_doors, [tcp, unix], settings.stop_grace_s)
+    return {"grpc": address, "socket": str(home.socket)}
+
+
+async def _close_doors(servers: list[grpc.aio.Server], grace_s: float) -> None:
+    await asyncio.gather(*(server.stop(grace_s) for server in servers))
+
+
+async def _tell_readiness(checker: health.HealthServicer, pool: WorkerPool) -> None:
+    """Keep health in step with whether a worker can run."""
+    status = health_pb2.HealthCheckResponse.ServingStatus
+    await checker.set("", status.SERVING)
+    while True:
+        await checker.set(SEGMENTATION, status.SERVING if pool.ready() else status.NOT_SERVING)
+        await asyncio.sleep(READINESS_INTERVAL_S)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
