@@ -19,7 +19,9 @@ import grpc_tools
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("radiomics", "segint")
+PACKAGES = ("radiomics", "segint", r"grpc\.reflection")
+"""Regular expressions for the packages under protos/; `import grpc` itself stays gRPC's library."""
+
 INIT_TEXT = '"""Machine output of scripts/generate_protos.py; never edited."""\n'
 
 

@@ -16,6 +16,9 @@ from segint_grpc import errors
 from segint_grpc.api import peers
 from segint_grpc.api.interceptors import Guard
 
+PRIVATE = frozenset({"segint.v1.Models", "segint.v1.Operations"})
+"""The services that answer on the unix socket alone."""
+
 OPTIONS: tuple[tuple[str, int], ...] = (
     # Without this a second server takes the same port in silence (pitfall of SO_REUSEPORT).
     ("grpc.so_reuseport", 0),

@@ -1,0 +1,1 @@
+"""Machine output of scripts/generate_protos.py; never edited."""
