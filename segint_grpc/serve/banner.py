@@ -1,0 +1,52 @@
+"""What a person reads when the server has started: where it listens and what to type into Velocity."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+from segint_grpc import __version__
+from segint_grpc.serve.addresses import Endpoint, Interface, parse_endpoint, reachable
+from segint_grpc.serve.record import Running
+
+
+def banner(running: Running, allow: Sequence[str], known: Sequence[Interface]) -> str:
+    """Return the text for `running`; `known` are this machine's interfaces."""
+    http = parse_endpoint(running.http, "http")
+    lines = [
+        f"SegInt {__version__} is running. Research software, no medical device.",
+        "",
+        f"  HTTP (Velocity)   http://{http}/",
+        f"  gRPC              {running.grpc}",
+        f"  Home              {running.home}",
+        "",
+        *(_local(http, known) if http.loopback else _remote(http, allow, known)),
+    ]
+    return "\n".join(lines)
+
+
+def _local(http: Endpoint, known: Sequence[Interface]) -> list[str]:
+    network = next((interface.network for interface in known if ":" not in interface.network), "10.1.2.0/24")
+    return [
+        f"In Velocity on this machine, type http://{http}/. Other machines cannot reach it.",
+        "To let Velocity on another computer in, name that computer's network:",
+        f"  segint serve --http 0.0.0.0:{http.port} --allow {network}",
+    ]
+
+
+def _remote(http: Endpoint, allow: Sequence[str], known: Sequence[Interface]) -> list[str]:
+    ways = reachable(http, known)
+    addresses = [f"  http://{way}/" + (f"   ({name})" if name else "") for name, way in ways]
+    return [
+        "In Velocity, type the address of the network that both computers share:",
+        *(addresses or ["  (no network interface is up)"]),
+        f"Let in: {', '.join(allow)}; everybody else is refused.",
+        f"If nothing can reach it, open TCP port {http.port} in this machine's firewall:",
+        *(f"  {command}" for command in _firewall_commands(http.port, allow)),
+    ]
+
+
+def _firewall_commands(port: int, allow: Sequence[str]) -> list[str]:
+    if shutil.which("firewall-cmd"):
+        return [f"sudo firewall-cmd --permanent --add-port={port}/tcp && sudo firewall-cmd --reload"]
+    return [f"sudo ufw allow from {network} to any port {port} proto tcp" for network in allow]
