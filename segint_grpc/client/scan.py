@@ -1,0 +1,102 @@
+"""A scan as the client holds it: voxels, where they lie, and how to go back to the file's own order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segint_grpc.domain.geometry import Geometry
+
+LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
+"""Turns positions from DICOM's frame into NIfTI's; it is its own inverse."""
+
+
+@dataclass(frozen=True)
+class FileOrder:
+    """How the scan's [k, j, i] array was made from the file's array.
+
+    Attributes:
+        axes: for the file's axes 0, 1, 2 (NIfTI's i, j, k): which scan axis each one is, x = 0, y = 1, z = 2.
+        flipped: for the file's axes 0, 1, 2: whether the scan counts it from the other end.
+    """
+
+    axes: tuple[int, int, int] = (0, 1, 2)
+    flipped: tuple[bool, bool, bool] = (False, False, False)
+
+    def to_scan(self, array_file: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a view, indexed [k, j, i], of an array in the file's order."""
+        straight = array_file[self._slices()]
+        return straight.transpose([self.axes.index(axis) for axis in (2, 1, 0)])
+
+    def to_file(self, array_kji: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a view, in the file's order, of an array indexed [k, j, i]; undoes `to_scan`."""
+        return array_kji.transpose([2 - axis for axis in self.axes])[self._slices()]
+
+    def _slices(self) -> tuple[slice, ...]:
+        return tuple(slice(None, None, -1) if flipped else slice(None) for flipped in self.flipped)
+
+
+@dataclass(frozen=True)
+class NiftiFrame:
+    """The coordinate frame that a NIfTI file of this scan's masks gets, so that it overlays the scan.
+
+    Attributes:
+        sform: 4×4, the file's (i, j, k, 1) to RAS, in the file's unit.
+        qform: the same by the header's quaternion, or None where the scan's file has none.
+        sform_code, qform_code: the NIfTI codes of those frames.
+        unit: NIfTI's word for the file's unit of length: "mm", "meter", "micron" or "unknown".
+    """
+
+    sform: NDArray[np.float64]
+    qform: NDArray[np.float64] | None
+    sform_code: int
+    qform_code: int
+    unit: str
+    order: FileOrder
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A volume ready to be sent.
+
+    Attributes:
+        image_kji: int16, indexed [k, j, i]; Hounsfield units where the modality is CT.
+        geometry: where its voxels lie, LPS, millimetres.
+        frame: how masks are written beside the scan's own file.
+        source: what it was read from, for a person; holds no patient data but the path.
+        notes: what the reader noticed and the user should know.
+    """
+
+    image_kji: NDArray[np.int16]
+    geometry: Geometry
+    frame: NiftiFrame
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def frame_of(geometry: Geometry) -> NiftiFrame:
+    """Return the NIfTI frame of a scan that comes from no NIfTI file: scanner coordinates, millimetres."""
+    affine = LPS_TO_RAS @ geometry.affine
+    return NiftiFrame(sform=affine, qform=affine, sform_code=1, qform_code=1, unit="mm", order=FileOrder())
+
+
+def geometry_from(affine_lps_mm: NDArray[np.float64], shape_kji: tuple[int, int, int]) -> Geometry:
+    """Return the geometry whose affine, (i, j, k, 1) to LPS in mm, is `affine_lps_mm` (4×4, no shear)."""
+    spacing = np.linalg.norm(affine_lps_mm[:3, :3], axis=0)
+    x_axis, y_axis, z_axis = ((affine_lps_mm[:3, n] / spacing[n]).tolist() for n in range(3))
+    return Geometry(
+        shape_kji=shape_kji,
+        spacing_xyz_mm=_triple(spacing.tolist()),
+        x_axis=_triple(x_axis),
+        y_axis=_triple(y_axis),
+        z_axis=_triple(z_axis),
+        origin_xyz_mm=_triple(affine_lps_mm[:3, 3].tolist()),
+    )
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    # + 0.0 turns -0.0 into 0.0, which a person reads more easily.
+    x, y, z = (value + 0.0 for value in values)
+    return (x, y, z)
