@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import click
+
 from segint_grpc.cli.sentences import sentences
 from segint_grpc.serve import run as server
 
@@ -19,7 +21,7 @@ def main() -> None:
     with sentences():
         server.run(
             overrides,
-            lambda running, wanted: print("banner", running.http, flush=True),
+            lambda running, wanted: click.echo(f"banner {running.http}"),
             int(ready_fd),
             core=stand_in("core", "SEGINT_GRPC"),
             gateway=stand_in("gateway", "SEGINT_HTTP"),

@@ -1,4 +1,4 @@
-"""A child process for tests of `segint serve`: reports that it is ready, waits for SIGTERM, tells what it does.
+"""A child process for tests of `segint serve`: reports being ready, waits for SIGTERM, tells what it does.
 
 Every line of its journal (a named pipe) is `NAME EVENT PID ENVIRONMENT-VALUE`.
 """
@@ -40,7 +40,7 @@ def main() -> int:
 
     note("starts")
     if options.refuse:
-        print(f"segint: the {options.name} will not.", file=sys.stderr)
+        sys.stderr.write(f"segint: the {options.name} will not.\n")
         return 2
     if options.fall:
         return 3

@@ -122,7 +122,7 @@ async def test_a_child_that_refuses_is_not_tried_again(
 
 
 async def test_a_child_that_never_comes_up_is_given_up_after_a_few_tries(journal: Journal) -> None:
-    with pytest.raises(errors.StartRefused, match="did not start .exit code 3, 2 times"):
+    with pytest.raises(errors.StartRefused, match=r"did not start \(exit code 3, 2 times\)"):
         async with running(stand_in(journal, "core", "--fall")):
             pass
 
