@@ -50,7 +50,7 @@ if ! { [ -x .venv/bin/python ] && new_enough .venv/bin/python; }; then
     "$python" -m venv .venv
 fi
 
-options=(--quiet --disable-pip-version-check --constraint constraints.txt)
+options=(-qq --disable-pip-version-check --constraint constraints.txt)
 if [ "$gpu" = no ] && .venv/bin/python - "$CPU_INDEX" 2>/dev/null <<'PYTHON'
 import sys, urllib.request
 urllib.request.urlopen(urllib.request.Request(sys.argv[1] + "/torch/", method="HEAD"), timeout=5).close()
