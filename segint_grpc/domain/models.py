@@ -53,7 +53,7 @@ class RuntimeRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A version by its Radiomics.ModelVersion.ID, its position in the family, and what runs it, if anything."""
+    """A version by its Radiomics.ModelVersion.ID, its place in the family, and what runs it, if anything."""
 
     version_id: str
     position: int

@@ -1,0 +1,128 @@
+"""The one place that opens connections and transactions.
+
+SQLite in WAL mode. A read is a transaction too, so all its queries see the same moment. A write begins
+with BEGIN IMMEDIATE: one that reads first and writes later would be refused at once, whatever the busy
+timeout, if another writer came between (https://www.sqlite.org/lang_transaction.html). synchronous=FULL
+makes a commit durable in WAL mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+from playhouse.pool import PooledSqliteDatabase  # type: ignore[import-untyped]
+
+from segint_grpc import errors
+
+BUSY_TIMEOUT_S = 30
+PRAGMAS: dict[str, str | int] = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "foreign_keys": "ON",
+    "busy_timeout": BUSY_TIMEOUT_S * 1000,
+}
+
+Row = dict[str, Any]
+"""A row by column name; peewee does not know the columns' types, the callers that read them do."""
+
+
+class Transaction:
+    """What can be done inside a transaction: ask, and change."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        """Work on the connection that this thread has opened in `database`."""
+        self._database = database
+
+    def rows(self, query: Any) -> list[Row]:
+        """Return every row of a peewee query, or of a change with RETURNING."""
+        # list() of peewee's result itself asks for its length first, and that hides what goes wrong in it.
+        return list(iter(query.dicts().execute(self._database)))
+
+    def row(self, query: Any) -> Row | None:
+        """Return the first row of `query`, or None."""
+        return next(iter(self.rows(query)), None)
+
+    def count(self, query: Any) -> int:
+        """Return how many rows the select `query` has."""
+        return int(query.count(self._database))
+
+    def change(self, query: Any) -> int:
+        """Return how many rows an update or delete has changed, or the key that an insert has made."""
+        return int(query.execute(self._database) or 0)
+
+
+class Database:
+    """A SQLite file, with a connection of its own for each transaction, taken from a pool."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file, which must have been through the migrations; nothing is opened."""
+        self._database = PooledSqliteDatabase(
+            str(path), pragmas=PRAGMAS, max_connections=None, autoconnect=False, check_same_thread=False
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that sees one moment of the database; raises as `write`."""
+        with self._transaction("BEGIN") as transaction:
+            yield transaction
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that may change things; what it did is durable when the block has ended.
+
+        Transactions don't nest: a second one in the same thread fails.
+
+        Raises:
+            DiskFull: there is no room for the change.
+            Unavailable: the database stayed locked, or the disk fails.
+        """
+        with self._transaction("BEGIN IMMEDIATE") as transaction:
+            yield transaction
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Transaction]:
+        with _translated():
+            self._database.connect()
+            try:
+                self._database.execute_sql(begin)
+                yield Transaction(self._database)
+                self._database.commit()
+            finally:
+                self._roll_back()
+                self._database.close()
+
+    def _roll_back(self) -> None:
+        """End what was not committed; SQLite itself has already done so when its disk was full."""
+        if self._database.connection().in_transaction:
+            self._database.rollback()
+
+    def close(self) -> None:
+        """Close every connection; the database cannot be opened through this object again."""
+        self._database.close_all()
+        self._database.init(None)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the disk did into the domain's errors; the rest is a mistake of ours and stays as it is."""
+    try:
+        yield
+    except peewee.OperationalError as error:
+        name = sqlite_name(error)
+        if name == "SQLITE_FULL":
+            raise errors.DiskFull from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            raise errors.Unavailable(f"The database cannot be used at present ({name}).") from error
+        raise
+
+
+def sqlite_name(error: peewee.PeeweeException) -> str:
+    """Return SQLite's own name for `error`, such as SQLITE_BUSY, or nothing where it has none.
+
+    See https://www.sqlite.org/rescode.html.
+    """
+    return str(getattr(error.args[0], "sqlite_errorname", "")) if error.args else ""

@@ -1,0 +1,79 @@
+"""Rows of the job tables as the domain's records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from segint_grpc import errors
+from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.domain.timeline import Event, EventKind, Run, RunOutcome
+from segint_grpc.store.database import Row, Transaction
+from segint_grpc.store.schema import EventTable, JobTable
+
+_ALIKE = (
+    "id",
+    "model_id",
+    "percent",
+    "stage",
+    "error_code",
+    "error_text",
+    "caller",
+    "request_id",
+    "body_sha256",
+    "body_bytes",
+    "submitted_at",
+    "deadline_at",
+    "started_at",
+    "finished_at",
+    "attempt",
+    "result_bytes",
+    "result_sha256",
+)
+"""The fields of a Job that are columns of the same name and type."""
+
+
+def load_job(transaction: Transaction, job_id: str) -> Job:
+    """Return the job `job_id`.
+
+    Raises:
+        UnknownJob: there is none.
+    """
+    jobs = load_jobs(transaction, JobTable.select().where(JobTable.id == job_id))
+    if not jobs:
+        raise errors.UnknownJob
+    return jobs[0]
+
+
+def load_jobs(transaction: Transaction, query: Any) -> list[Job]:
+    """Return the jobs of `query`, a select of whole job rows, in its order."""
+    return jobs_of(transaction, transaction.rows(query))
+
+
+def jobs_of(transaction: Transaction, rows: list[Row]) -> list[Job]:
+    """Return the jobs of whole job rows, with the warnings of their timelines."""
+    query = EventTable.select(EventTable.job, EventTable.text).order_by(EventTable.id)
+    noted = transaction.rows(
+        query.where(EventTable.kind == EventKind.WARNING, EventTable.job.in_([row["id"] for row in rows]))
+    )
+    warnings: dict[str, list[str]] = defaultdict(list)
+    for event in noted:
+        warnings[event["job"]].append(event["text"])
+    return [_job(row, tuple(warnings[row["id"]])) for row in rows]
+
+
+def _job(row: Row, warnings: tuple[str, ...]) -> Job:
+    alike = {name: row[name] for name in _ALIKE}
+    return Job(**alike, state=JobState(row["state"]), warnings=warnings)
+
+
+def event_of(row: Row) -> Event:
+    """Return the event of a whole event row."""
+    return Event(at=row["at"], kind=row["kind"], text=row["text"])
+
+
+def run_of(row: Row) -> Run:
+    """Return the run of a whole run row."""
+    names = ("attempt", "slot", "started_at", "ended_at", "reason", "peak_memory_bytes")
+    outcome = RunOutcome(row["outcome"]) if row["outcome"] else None
+    return Run(**{name: row[name] for name in names}, outcome=outcome)

@@ -1,0 +1,280 @@
+"""Jobs from their acceptance to their end. Each method is one transaction and leaves a whole story behind."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from peewee import Case, IntegrityError, Value, fn
+
+from segint_grpc import errors
+from segint_grpc.domain.jobs import (
+    UNFINISHED,
+    Job,
+    JobState,
+    Lease,
+    NewJob,
+    Result,
+    Stage,
+    check_transition,
+    parse_job_id,
+)
+from segint_grpc.domain.timeline import EventKind, RunOutcome
+from segint_grpc.store import lifecycle
+from segint_grpc.store.database import Transaction
+from segint_grpc.store.job_queries import JobReader, find_job
+from segint_grpc.store.job_rows import jobs_of, load_job, load_jobs
+from segint_grpc.store.lifecycle import Change
+from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable
+
+WARM_HEAD_START = timedelta(seconds=15)
+"""How much later a job may come and still go first because its model is loaded."""
+
+PERCENT_MAX_RUNNING = 99
+WAITING = (JobState.RECEIVED, JobState.QUEUED)
+
+
+class JobStore(JobReader):
+    """The jobs. `StaleLease` means that the job has gone on without the caller; nothing has changed then."""
+
+    def receive(self, new: NewJob, queue_max: int) -> tuple[Job, bool]:
+        """Accept a job whose body is on disk, and return it with False.
+
+        The same body from the same caller for the same model, while an earlier job of theirs is
+        unfinished, is a repeated post: that job is returned with True, and nothing is stored.
+
+        Raises:
+            QueueFull: `queue_max` jobs are unfinished.
+            AlreadyExists: there is a job of that id.
+        """
+        with self._database.write() as transaction:
+            earlier = _same_post(transaction, new)
+            if earlier:
+                return earlier, True
+            _check_room(transaction, queue_max)
+            _insert(transaction, new)
+            lifecycle.note(transaction, new.id, self._now(), EventKind.STATE, JobState.RECEIVED)
+            return load_job(transaction, new.id), False
+
+    def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
+        """Let a received job wait for a slot, its voxels checked with `warnings`. Raises StaleLease."""
+        change = Change({JobState.RECEIVED}, JobState.QUEUED, {"stage": Stage.QUEUE})
+        with self._database.write() as transaction:
+            lifecycle.warn(transaction, job_id, self._now(), warnings)
+            lifecycle.advance(transaction, job_id, change, self._now())
+            return load_job(transaction, job_id)
+
+    def claim(self, slot: str, lease_s: float, prefer: Sequence[str] = ()) -> tuple[Job, Lease] | None:
+        """Give `slot` the job that has waited longest, or None when none waits that is within its deadline.
+
+        A job of a model in `prefer` (those that are loaded) goes before one that came up to
+        WARM_HEAD_START earlier.
+        """
+        now = self._now()
+        lease_until = now + timedelta(seconds=lease_s)
+        with self._database.write() as transaction:
+            rows = transaction.rows(_claim(now, lease_until, secrets.token_hex(16), prefer))
+            if not rows:
+                return None
+            job, lease = jobs_of(transaction, rows)[0], _lease(rows[0])
+            run = RunTable.insert(job=job.id, attempt=job.attempt, slot=slot, started_at=now)
+            transaction.change(run)
+            text = f"{JobState.RUNNING}: run {job.attempt} in {slot}"
+            lifecycle.note(transaction, job.id, now, EventKind.STATE, text)
+            return job, lease
+
+    def renew(self, lease: Lease, lease_s: float) -> None:
+        """Keep the job for `lease_s` from now. Raises StaleLease."""
+        query = JobTable.update(lease_until=self._now() + timedelta(seconds=lease_s))
+        with self._database.write() as transaction:
+            if transaction.change(query.where(*lifecycle.owned_by(lease))) != 1:
+                raise lifecycle.stale(lease.job_id, lease)
+
+    def report(self, lease: Lease, percent: int, stage: str) -> Job:
+        """Note how far the run is; the percentage never falls and stays under 100. Raises StaleLease."""
+        with self._database.write() as transaction:
+            before = _owned(transaction, lease)
+            shown = max(before.percent, min(percent, PERCENT_MAX_RUNNING))
+            if (shown, stage) == (before.percent, before.stage):
+                return before
+            if stage != before.stage:
+                lifecycle.note(transaction, before.id, self._now(), EventKind.STAGE, stage)
+            update = JobTable.update(percent=shown, stage=stage)
+            transaction.change(update.where(*lifecycle.owned_by(lease)))
+            return load_job(transaction, before.id)
+
+    def succeed(self, lease: Lease, result: Result) -> Job:
+        """End a running job whose result is on disk. Raises StaleLease."""
+        now = self._now()
+        columns = {
+            "percent": 100,
+            "stage": Stage.DONE,
+            "finished_at": now,
+            "result_bytes": result.size_bytes,
+            "result_sha256": result.sha256,
+            "result_kept": True,
+        }
+        change = Change(
+            {JobState.RUNNING},
+            JobState.SUCCEEDED,
+            columns,
+            outcome=RunOutcome.SUCCEEDED,
+            peak_memory_bytes=result.peak_memory_bytes,
+        )
+        with self._database.write() as transaction:
+            lifecycle.warn(transaction, lease.job_id, now, result.warnings)
+            return _advance(transaction, lease, change, now)
+
+    def fail(self, lease: Lease, code: str, text: str) -> Job:
+        """End a running job with an API error code and a sentence for its owner. Raises StaleLease."""
+        now = self._now()
+        change = lifecycle.failed({JobState.RUNNING}, now, code, text)
+        with self._database.write() as transaction:
+            return _advance(transaction, lease, change, now)
+
+    def fail_unclaimed(self, job_id: str, code: str, text: str) -> Job:
+        """End a job that no slot has, as `fail`. Raises StaleLease when it runs or has ended."""
+        now = self._now()
+        change = lifecycle.failed(WAITING, now, code, text)
+        with self._database.write() as transaction:
+            lifecycle.advance(transaction, job_id, change, now)
+            return load_job(transaction, job_id)
+
+    def cut_short(self, lease: Lease, reason: str, attempts_max: int) -> Job:
+        """Take back a job whose run was ended from outside, by no fault of its own. Raises StaleLease.
+
+        It goes back into the queue, or fails once `attempts_max` of its runs have ended so. `reason`
+        completes a sentence that begins with "because".
+        """
+        now = self._now()
+        with self._database.write() as transaction:
+            change = lifecycle.cut_short(transaction, lease.job_id, reason, attempts_max, now)
+            return _advance(transaction, lease, change, now)
+
+    def release(self, lease: Lease) -> Job:
+        """Put a running job back because the server stops, not held against it. Raises StaleLease."""
+        change = lifecycle.requeued(RunOutcome.RELEASED, "the server stopped")
+        with self._database.write() as transaction:
+            return _advance(transaction, lease, change, self._now())
+
+    def cancel(self, job_id: str, model_id: str = "") -> Job:
+        """End a job for its owner; one that has ended stays as it is. Raises UnknownJob, as `get`."""
+        now = self._now()
+        with self._database.write() as transaction:
+            job = find_job(transaction, job_id, model_id)
+            if job.finished:
+                return job
+            columns = {"finished_at": now}
+            change = Change({job.state}, JobState.CANCELLED, columns, outcome=RunOutcome.CANCELLED)
+            lifecycle.advance(transaction, job.id, change, now)
+            return load_job(transaction, job.id)
+
+    def recover(self, attempts_max: int) -> list[Job]:
+        """Take back every running job at start-up, when nothing can be running; each as `cut_short`."""
+        return self._take_back(attempts_max, "the server ended", lapsed=False)
+
+    def reclaim(self, attempts_max: int) -> list[Job]:
+        """Take back the running jobs whose lease has run out, each as `cut_short`."""
+        return self._take_back(attempts_max, "its slot was not heard of any more", lapsed=True)
+
+    def expire(self) -> list[Job]:
+        """Fail the jobs that no slot has taken before their deadline; return them."""
+        now = self._now()
+        overdue = JobTable.select().where(JobTable.state.in_(WAITING), JobTable.deadline_at <= now)
+        failure = errors.DeadlineExceeded("No worker was free before the deadline; post the scan again.")
+        change = lifecycle.failed(WAITING, now, failure.error_code, failure.message)
+        with self._database.write() as transaction:
+            job_ids = [row["id"] for row in transaction.rows(overdue)]
+            for job_id in job_ids:
+                lifecycle.advance(transaction, job_id, change, now)
+            return [load_job(transaction, job_id) for job_id in job_ids]
+
+    def note(self, job_id: str, kind: str, text: str) -> None:
+        """Add a line to a job's timeline; one of the kind "warning" becomes a warning. Raises UnknownJob."""
+        with self._database.write() as transaction:
+            job = find_job(transaction, job_id)
+            lifecycle.note(transaction, job.id, self._now(), kind, text)
+
+    def _take_back(self, attempts_max: int, reason: str, *, lapsed: bool) -> list[Job]:
+        now = self._now()
+        query = JobTable.select(JobTable.id).where(JobTable.state == JobState.RUNNING)
+        if lapsed:
+            query = query.where(JobTable.lease_until <= now)
+        with self._database.write() as transaction:
+            job_ids = [row["id"] for row in transaction.rows(query.order_by(JobTable.submitted_at))]
+            for job_id in job_ids:
+                change = lifecycle.cut_short(transaction, job_id, reason, attempts_max, now)
+                lifecycle.advance(transaction, job_id, change, now)
+            return [load_job(transaction, job_id) for job_id in job_ids]
+
+
+def _same_post(transaction: Transaction, new: NewJob) -> Job | None:
+    query = JobTable.select().where(
+        JobTable.state.in_(UNFINISHED),
+        JobTable.model_id == new.model_id,
+        JobTable.caller == new.caller,
+        JobTable.body_sha256 == new.body_sha256,
+    )
+    return next(iter(load_jobs(transaction, query)), None)
+
+
+def _check_room(transaction: Transaction, queue_max: int) -> None:
+    unfinished = transaction.count(JobTable.select().where(JobTable.state.in_(UNFINISHED)))
+    if unfinished >= queue_max:
+        raise errors.QueueFull(
+            f"The queue is full: {unfinished} segmentations are unfinished, the limit is {queue_max}; "
+            "try again later."
+        )
+
+
+def _insert(transaction: Transaction, new: NewJob) -> None:
+    columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__}
+    columns |= {"id": parse_job_id(new.id), "state": JobState.RECEIVED, "stage": Stage.RECEIVE}
+    try:
+        transaction.change(JobTable.insert(**columns))
+    except IntegrityError:
+        raise errors.AlreadyExists(f"There is already a segmentation {new.id}.") from None
+
+
+def _claim(now: datetime, lease_until: datetime, token: str, prefer: Sequence[str]) -> object:
+    """Return the one statement that picks the next job and takes it."""
+    check_transition(JobState.QUEUED, JobState.RUNNING)
+    candidate = JobTable.alias()
+    submitted = candidate.submitted_at
+    if prefer:
+        head_start = Value(WARM_HEAD_START // MICROSECOND, converter=False)
+        warm = candidate.model_id.in_(list(prefer))
+        submitted = Case(None, [(warm, candidate.submitted_at - head_start)], candidate.submitted_at)
+    waiting = candidate.select(candidate.id).where(
+        candidate.state == JobState.QUEUED, candidate.deadline_at > now
+    )
+    first = waiting.order_by(submitted, candidate.id).limit(1)
+    return (
+        JobTable.update(
+            state=JobState.RUNNING,
+            stage=Stage.LOAD,
+            attempt=JobTable.attempt + 1,
+            token=token,
+            lease_until=lease_until,
+            started_at=fn.COALESCE(JobTable.started_at, JobTable.started_at.to_value(now)),
+        )
+        .where(JobTable.state == JobState.QUEUED, JobTable.id == first)
+        .returning(JobTable)
+    )
+
+
+def _lease(row: dict[str, object]) -> Lease:
+    return Lease(str(row["id"]), int(str(row["attempt"])), str(row["token"]))
+
+
+def _owned(transaction: Transaction, lease: Lease) -> Job:
+    jobs = load_jobs(transaction, JobTable.select().where(*lifecycle.owned_by(lease)))
+    if not jobs:
+        raise lifecycle.stale(lease.job_id, lease)
+    return jobs[0]
+
+
+def _advance(transaction: Transaction, lease: Lease, change: Change, at: datetime) -> Job:
+    lifecycle.advance(transaction, lease.job_id, change, at, lease)
+    return load_job(transaction, lease.job_id)

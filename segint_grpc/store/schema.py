@@ -1,0 +1,207 @@
+"""The tables, as queries name them. The migrations make them; a test holds the two together.
+
+No table is bound to a database, so a query outside a transaction (see database.py) fails at once. Times
+are whole microseconds since 1970-01-01 UTC: they sort, compare and add alike in every database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from peewee import (
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class MomentField(BigIntegerField):
+    """An aware datetime, held as microseconds since 1970-01-01 UTC; a naive one raises TypeError."""
+
+    def db_value(self, value: datetime | None) -> int | None:
+        """Return the microseconds of `value`."""
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def python_value(self, value: int | None) -> datetime | None:
+        """Return the moment, in UTC, of `value` microseconds."""
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+class MigrationTable(Model):
+    """The migrations that this database has been through."""
+
+    number = IntegerField(primary_key=True)
+    name = TextField()
+    applied_at = MomentField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "migration"
+
+
+class JobTable(Model):
+    """Jobs. `token` is the current lease's, empty unless the job runs; see domain/jobs.py for the rest."""
+
+    id = TextField(primary_key=True)
+    model_id = TextField()
+    state = TextField(index=True)
+    percent = IntegerField(default=0)
+    stage = TextField()
+    error_code = TextField(default="")
+    error_text = TextField(default="")
+    caller = TextField()
+    client_version = TextField()
+    request_id = TextField()
+    body_sha256 = TextField()
+    body_bytes = BigIntegerField()
+    body_kept = BooleanField(default=True)
+    result_sha256 = TextField(default="")
+    result_bytes = BigIntegerField(null=True)
+    result_kept = BooleanField(default=False)
+    submitted_at = MomentField()
+    deadline_at = MomentField()
+    started_at = MomentField(null=True)
+    finished_at = MomentField(null=True, index=True)
+    attempt = IntegerField(default=0)
+    token = TextField(default="")
+    lease_until = MomentField(null=True)
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "job"
+
+
+class RunTable(Model):
+    """The runs of the jobs; `ended_at` and `outcome` are null while one goes on."""
+
+    id = BigAutoField()
+    job = ForeignKeyField(JobTable, on_delete="CASCADE")
+    attempt = IntegerField()
+    slot = TextField()
+    started_at = MomentField()
+    ended_at = MomentField(null=True)
+    outcome = TextField(null=True)
+    reason = TextField(default="")
+    peak_memory_bytes = BigIntegerField(default=0)
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "run"
+        indexes = ((("job", "attempt"), True),)
+
+
+class EventTable(Model):
+    """The jobs' timelines."""
+
+    id = BigAutoField()
+    job = ForeignKeyField(JobTable, on_delete="CASCADE")
+    at = MomentField()
+    kind = TextField()
+    text = TextField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "event"
+
+
+class FamilyTable(Model):
+    """Model families, in the order of their first import; `body` is the family as it was imported."""
+
+    id = AutoField()
+    canonical_name = TextField(unique=True)
+    body = BlobField()
+    policy = TextField()
+    imported_at = MomentField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "family"
+
+
+class VersionTable(Model):
+    """The families' versions by their id, which no two families share."""
+
+    version_id = TextField(primary_key=True)
+    family = ForeignKeyField(FamilyTable, on_delete="CASCADE")
+    position = IntegerField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "version"
+
+
+class FileTable(Model):
+    """Model files by content and name."""
+
+    id = AutoField()
+    sha256 = TextField()
+    name = TextField()
+    size_bytes = BigIntegerField()
+    added_at = MomentField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "file"
+        indexes = ((("sha256", "name"), True),)
+
+
+class RuntimeTable(Model):
+    """What runs a version. A changed runtime is a new row, so its revision is never used twice."""
+
+    revision = AutoField()
+    version = ForeignKeyField(VersionTable, on_delete="CASCADE", unique=True)
+    backend = TextField()
+    model_file = ForeignKeyField(FileTable, null=True)
+    module_file = ForeignKeyField(FileTable, null=True)
+    entry = TextField()
+    parameters = TextField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "runtime"
+
+
+class OpinionTable(Model):
+    """Feedback and telemetry as they were sent; `job` is null where the named job is not known here."""
+
+    id = BigAutoField()
+    kind = TextField()
+    job = ForeignKeyField(JobTable, null=True, on_delete="CASCADE")
+    segmentation_id = TextField()
+    body = BlobField()
+    received_at = MomentField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "opinion"
+
+
+TABLES: tuple[type[Model], ...] = (
+    MigrationTable,
+    JobTable,
+    RunTable,
+    EventTable,
+    FamilyTable,
+    VersionTable,
+    FileTable,
+    RuntimeTable,
+    OpinionTable,
+)

@@ -1,0 +1,60 @@
+"""The store as the service sees it: one object with the jobs, the models, the opinions and the media."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from segint_grpc.home import Home
+from segint_grpc.store.database import Database
+from segint_grpc.store.jobs import JobStore
+from segint_grpc.store.media import Media
+from segint_grpc.store.migrator import migrate
+from segint_grpc.store.models import ModelStore
+from segint_grpc.store.opinions import OpinionStore
+from segint_grpc.store.retention import RetentionStore
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """The database and media of one home; a context manager. The home must exist and be ours alone."""
+
+    def __init__(self, home: Home, now: Callable[[], datetime] = utc_now) -> None:
+        """Bring the database of `home` to this release's schema, making it where there is none.
+
+        Raises:
+            NewerSchema: a newer release has written the database.
+            StartRefused: the database cannot be opened or migrated.
+        """
+        migrate(home, now())
+        self._database = Database(home.database)
+        self.jobs = JobStore(self._database, now)
+        self.models = ModelStore(self._database, now)
+        self.opinions = OpinionStore(self._database, now)
+        self.retention = RetentionStore(self._database, now)
+        self.media = Media(home)
+
+    def close(self) -> None:
+        """Close the database; call it when no thread uses the store any more."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Return this store."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the database."""
+        self.close()
+
+
+def open_store(home: Home) -> Store:
+    """Return the store of `home`, migrated; raises as `Store`."""
+    return Store(home)
