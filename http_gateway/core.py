@@ -1,0 +1,107 @@
+"""The gateway's line to the core: one gRPC channel that mends itself, and a deadline on every call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped,unused-ignore]
+
+from generated.segint.v1 import operations_pb2 as operations
+from generated.segint.v1 import segmentation_pb2 as segmentation
+from generated.segint.v1.operations_pb2_grpc import OperationsStub
+from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
+from segint_grpc import logs
+from segint_grpc.home import Home
+from segint_grpc.settings import MIB, Settings
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+ANSWER_DEADLINE_S = 30.0
+TRANSFER_DEADLINE_S = 1200.0
+"""For a whole upload or download: as long as Velocity waits for a job."""
+WATCH_DEADLINE_S = 3600.0
+PROBE_DEADLINE_S = 5.0
+
+SEGMENTATION_SERVICE = "segint.v1.Segmentation"
+
+CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_receive_message_length", 64 * MIB),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+"""A restarted core is found within a second; a proxy meant for the web is never asked for it."""
+
+SubmitCall = grpc.aio.StreamUnaryCall[segmentation.SubmitRequest, segmentation.SubmitResponse]
+ResultCall = grpc.aio.UnaryStreamCall[segmentation.GetResultRequest, segmentation.GetResultResponse]
+WatchCall = grpc.aio.UnaryStreamCall[segmentation.WatchProgressRequest, segmentation.WatchProgressResponse]
+
+
+def core_target(settings: Settings) -> str:
+    """Return the gRPC target of the core: the one that is set, else the unix socket in the home."""
+    return settings.core or f"unix:{Home(settings.home_path).socket}"
+
+
+class Core:
+    """The core's services over one channel. Every call may raise grpc.aio.AioRpcError."""
+
+    def __init__(self, target: str) -> None:
+        """Prepare a channel to `target` (gRPC naming, for instance `unix:/path` or `host:port`)."""
+        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self.segmentation = SegmentationStub(self._channel)
+        self._operations = OperationsStub(self._channel)
+        self._check: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+
+    async def close(self) -> None:
+        """End every call and the connection."""
+        await self._channel.close()
+
+    async def ask(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Question, Answer],
+        request: Question,
+        request_id: str,
+        deadline_s: float = ANSWER_DEADLINE_S,
+    ) -> Answer:
+        """Return the answer of one of the `segmentation` stub's unary methods."""
+        return await method(request, timeout=deadline_s, metadata=_metadata(request_id))
+
+    def submit(self, request_id: str) -> SubmitCall:
+        """Start an upload."""
+        return self.segmentation.Submit(timeout=TRANSFER_DEADLINE_S, metadata=_metadata(request_id))
+
+    def result(self, request: segmentation.GetResultRequest, request_id: str) -> ResultCall:
+        """Start a download."""
+        return self.segmentation.GetResult(
+            request, timeout=TRANSFER_DEADLINE_S, metadata=_metadata(request_id)
+        )
+
+    def watch(self, request: segmentation.WatchProgressRequest, request_id: str) -> WatchCall:
+        """Start to watch a job."""
+        return self.segmentation.WatchProgress(
+            request, timeout=WATCH_DEADLINE_S, metadata=_metadata(request_id)
+        )
+
+    async def figures(self, request_id: str) -> operations.GetFiguresResponse:
+        """Return what the core counts."""
+        request = operations.GetFiguresRequest()
+        return await self.ask(self._operations.GetFigures, request, request_id, PROBE_DEADLINE_S)
+
+    async def serving(self, request_id: str) -> bool:
+        """Tell whether the core says (grpc.health.v1) that a job posted now would run."""
+        request = health_pb2.HealthCheckRequest(service=SEGMENTATION_SERVICE)
+        answer = await self.ask(self._check, request, request_id, PROBE_DEADLINE_S)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _metadata(request_id: str) -> tuple[tuple[str, str], ...]:
+    return ((logs.REQUEST_ID_METADATA, request_id),)

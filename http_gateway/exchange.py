@@ -1,0 +1,77 @@
+"""One request and its answer, and the services that every handler may use."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from http_gateway.core import Core
+from http_gateway.metrics import Metrics
+from http_gateway.negotiation import wants_protobuf
+from http_gateway.networks import Address, parse_address
+from http_gateway.service_url import Machine
+from segint_grpc import logs
+from segint_grpc.settings import Settings
+
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What outlives a request."""
+
+    settings: Settings
+    core: Core
+    metrics: Metrics
+    machine: Machine
+    openapi: bytes
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    json_turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held while a result is translated into JSON: one at a time, so memory stays bounded."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request while it is answered."""
+
+    request: web.BaseRequest
+    services: Services
+    request_id: str
+    protobuf: bool
+    peer: Address | None
+    route: str = "unknown"
+    """The route's path in the route table, for the log and the figures."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """The ids in the path, percent-decoded."""
+    received_bytes: int = 0
+
+    @property
+    def job(self) -> dict[str, str]:
+        """The fields by which a request to the core names the job of the path."""
+        return {"model_id": self.parameters["model"], "segmentation_id": self.parameters["id"]}
+
+
+Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
+
+EXCHANGE = web.RequestKey("exchange", Exchange)
+
+
+def open_exchange(request: web.BaseRequest, services: Services) -> Exchange:
+    """Return the exchange of `request`, which is found in it again, and set the request id for the logs."""
+    given = request.headers.get("X-Request-Id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else logs.new_request_id()
+    logs.request_id.set(request_id)
+    accept = request.headers.getall("Accept", None)
+    exchange = Exchange(
+        request=request,
+        services=services,
+        request_id=request_id,
+        protobuf=wants_protobuf(None if accept is None else ",".join(accept)),
+        peer=parse_address(request.remote or ""),
+    )
+    request[EXCHANGE] = exchange
+    return exchange

@@ -1,0 +1,76 @@
+"""What requests pass first: allow list, path, method, media type, length, in this order; and every error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+
+from http_gateway import answers, intake
+from http_gateway.exchange import Exchange, Services, open_exchange
+from http_gateway.networks import admitted, parse_networks
+from http_gateway.refusals import Refusal, refusal_for
+from http_gateway.routing import Route, Router
+
+log = logging.getLogger(__name__)
+
+
+class Front:
+    """Takes requests to their handlers and turns whatever goes wrong into an answer."""
+
+    def __init__(self, services: Services, router: Router) -> None:
+        """Serve the routes of `router`; raises InvalidSetting where the allow list is none."""
+        self._services = services
+        self._router = router
+        self._networks = parse_networks(services.settings.allow)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the answer to `request`.
+
+        Raises:
+            ConnectionAbortedError: the answer had begun; its end is missing, so the connection must break.
+        """
+        exchange = open_exchange(request, self._services)
+        self._services.metrics.in_progress.inc()
+        try:
+            route = self._find(exchange)
+            await self._check_body(exchange, route)
+            return await route.handler(exchange)
+        except asyncio.CancelledError:
+            log.info("the client went away", extra={"route": exchange.route})
+            raise
+        except Exception as error:
+            return _refuse(exchange, error)
+        finally:
+            self._services.metrics.in_progress.dec()
+
+    def _find(self, exchange: Exchange) -> Route:
+        """Return the route of a request; raises Refusal 403 for the peer or the method, 404 for the path."""
+        request = exchange.request
+        if not admitted(exchange.peer, self._networks):
+            raise Refusal(403, f"The address {exchange.peer} is in none of the networks that may connect.")
+        match = self._router.find(request.rel_url.raw_path)
+        if match is None:
+            raise Refusal(404, "There is nothing under this path; GET /openapi.json lists every route.")
+        exchange.route, exchange.parameters = match.path, match.parameters
+        route = match.routes.get(request.method)
+        if route is None:
+            allowed = ", ".join(match.routes)
+            details = f"The method allowed here is {allowed}, not {request.method[:32]}."
+            raise Refusal(403, details, {"Allow": allowed})
+        return route
+
+    async def _check_body(self, exchange: Exchange, route: Route) -> None:
+        if route.body is not None:
+            limit_bytes = route.body_max_bytes or self._services.settings.upload_max_bytes
+            intake.check_head(exchange.request, limit_bytes)
+            await intake.answer_expectation(exchange.request)
+
+
+def _refuse(exchange: Exchange, error: Exception) -> web.Response:
+    refusal = refusal_for(error)
+    if exchange.request.writer.output_size:
+        log.warning("an answer broke off: %s", refusal.details, extra={"route": exchange.route})
+        raise ConnectionAbortedError(refusal.details) from error
+    return answers.answer_refusal(exchange, refusal)

@@ -1,0 +1,141 @@
+"""The routes of a job: post a scan, ask how far it is, fetch the masks, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from aiohttp import web
+
+from generated.radiomics import Model_pb2
+from generated.segint.v1 import segmentation_pb2 as pb
+from http_gateway import answers, intake
+from http_gateway.core import ResultCall, SubmitCall
+from http_gateway.exchange import Exchange
+from http_gateway.negotiation import JSON, PROTOBUF
+from http_gateway.refusals import Refusal, told_by_core
+from segint_grpc import logs
+from segint_grpc import refusal as early
+
+
+async def post(exchange: Exchange) -> web.StreamResponse:
+    """Forward a ModelInput to the core as it comes and answer its SegmentationTask."""
+    call = exchange.services.core.submit(exchange.request_id)
+    try:
+        response = await _upload(exchange, call)
+    finally:
+        call.cancel()
+    logs.job_id.set(response.task.SegmentationID)
+    return answers.answer(exchange, response.task)
+
+
+async def progress(exchange: Exchange) -> web.StreamResponse:
+    """Answer the SegmentationProgress of a job."""
+    core = exchange.services.core
+    request = pb.GetProgressRequest(**exchange.job)
+    response = await core.ask(core.segmentation.GetProgress, request, exchange.request_id)
+    return answers.answer(exchange, response.job.progress)
+
+
+async def cancel(exchange: Exchange) -> web.StreamResponse:
+    """Cancel a job and answer its SegmentationProgress."""
+    core = exchange.services.core
+    request = pb.CancelRequest(**exchange.job)
+    response = await core.ask(core.segmentation.Cancel, request, exchange.request_id)
+    return answers.answer(exchange, response.job.progress)
+
+
+async def result(exchange: Exchange) -> web.StreamResponse:
+    """Answer the stored ModelOutput: its bytes as the core sends them, or translated into JSON."""
+    request = pb.GetResultRequest(**exchange.job)
+    call = exchange.services.core.result(request, exchange.request_id)
+    try:
+        first = await _read(call)
+        if first is None or first.WhichOneof("part") != "header":
+            raise Refusal(500, "The server sent a result without its header; its log says more.")
+        if exchange.protobuf:
+            return await _stream(exchange, call, first.header.size_bytes)
+        return await _translate(exchange, call, first.header.size_bytes)
+    finally:
+        call.cancel()
+
+
+async def _upload(exchange: Exchange, call: SubmitCall) -> pb.SubmitResponse:
+    """Send the body while listening for the answer: a core that refuses early is heard at once."""
+    sending = asyncio.create_task(_send(exchange, call))
+    answered = asyncio.ensure_future(_answer_of(call))
+    try:
+        await asyncio.wait({sending, answered}, return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done():
+            await sending
+        return await answered
+    finally:
+        sending.cancel()
+        answered.cancel()
+        await asyncio.gather(sending, answered, return_exceptions=True)
+
+
+async def _send(exchange: Exchange, call: SubmitCall) -> None:
+    header = pb.SubmitHeader(model_id=exchange.parameters["model"], caller=str(exchange.peer or ""))
+    size_bytes = intake.known_size(exchange.request)
+    if size_bytes is not None:
+        header.size_bytes = size_bytes
+    try:
+        await call.write(pb.SubmitRequest(header=header))
+        async for piece in intake.pieces(exchange, exchange.services.settings.upload_max_bytes):
+            await call.write(pb.SubmitRequest(chunk=piece))
+        await call.done_writing()
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return  # the core has already answered; what it said comes from the call itself
+
+
+async def _answer_of(call: SubmitCall) -> pb.SubmitResponse:
+    """Return the core's answer; a refusal amid the upload is read where the core sends it ahead."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError:
+        told = early.unpack(await call.initial_metadata())
+        if told is None:
+            raise
+        raise told_by_core(grpc.StatusCode[told[0]], told[1]) from None
+
+
+async def _read(call: ResultCall) -> pb.GetResultResponse | None:
+    part = await call.read()
+    return part if isinstance(part, pb.GetResultResponse) else None
+
+
+async def _stream(exchange: Exchange, call: ResultCall, size_bytes: int) -> web.StreamResponse:
+    """Send the bytes as they come; a result that breaks off ends the connection before its Content-Length."""
+    response = web.StreamResponse(headers=answers.headers(exchange, PROTOBUF))
+    response.content_length = size_bytes
+    await response.prepare(exchange.request)
+    sent_bytes = 0
+    while (part := await _read(call)) is not None:
+        sent_bytes += len(part.chunk)
+        async with asyncio.timeout(intake.SILENCE_S):
+            await response.write(part.chunk)
+    if sent_bytes != size_bytes:
+        raise Refusal(500, f"The server sent {sent_bytes} of a result's {size_bytes} bytes.")
+    await response.write_eof()
+    return response
+
+
+async def _translate(exchange: Exchange, call: ResultCall, size_bytes: int) -> web.StreamResponse:
+    limit_bytes = exchange.services.settings.json_max_bytes
+    if size_bytes > limit_bytes:
+        raise Refusal(
+            406,
+            f"The result holds {size_bytes} bytes and at most {limit_bytes} are translated into JSON; "
+            f"ask for it with Accept: {PROTOBUF}.",
+        )
+    async with exchange.services.json_turn:
+        stored = bytearray()
+        while (part := await _read(call)) is not None:
+            stored += part.chunk
+        body = await asyncio.to_thread(_result_as_json, bytes(stored))
+    return answers.answer_bytes(exchange, body, JSON)
+
+
+def _result_as_json(stored: bytes) -> bytes:
+    return answers.to_json(Model_pb2.ModelOutput.FromString(stored))

@@ -1,0 +1,77 @@
+"""The gateway's life: from settings to a listening server, and back in reverse."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from http_gateway.connection import ConnectionServer
+from http_gateway.core import Core, core_target
+from http_gateway.exchange import Services
+from http_gateway.front import Front
+from http_gateway.metrics import Metrics
+from http_gateway.networks import check_listening, parse_endpoint, parse_networks
+from http_gateway.openapi import describe
+from http_gateway.routes import ROUTES
+from http_gateway.routing import Router
+from http_gateway.service_url import Machine, check_public_url
+from segint_grpc import errors
+from segint_grpc.settings import Settings
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway that listens."""
+
+    address: str
+    """HOST:PORT, with the port that was really taken."""
+
+
+@asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Gateway]:
+    """Listen while the context lasts; then requests in progress get `settings.stop_grace_s` seconds.
+
+    The core may be away at any time: requests are answered with 503 meanwhile.
+
+    Raises:
+        InvalidSetting: an address, a network or the public URL is none.
+        StartRefused: it must not, or cannot, listen there.
+    """
+    check_public_url(settings.public_url)
+    host, port = parse_endpoint(settings.http)
+    check_listening(host, parse_networks(settings.allow))
+    async with AsyncExitStack() as stack:
+        core = Core(core_target(settings))
+        stack.push_async_callback(core.close)
+        services = Services(settings, core, Metrics(), Machine(), describe(ROUTES))
+        front = Front(services, Router(ROUTES))
+        # aiohttp waits this long for handlers, and as long again after it has cancelled them
+        server = ConnectionServer(front, services)
+        runner = web.ServerRunner(server, shutdown_timeout=settings.stop_grace_s / 2)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.callback(services.stopping.set)
+        yield Gateway(await _listen(runner, host, port))
+
+
+async def _listen(runner: web.ServerRunner, host: str, port: int) -> str:
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror or "unknown")
+        raise errors.StartRefused(
+            f"Cannot listen on {host}:{port} ({reason}); choose another address with --http."
+        ) from None
+    bound_host, bound_port = runner.addresses[0][:2]
+    return f"[{bound_host}]:{bound_port}" if ":" in bound_host else f"{bound_host}:{bound_port}"
+
+
+_REASONS = {
+    errno.EADDRINUSE: "another program listens there already",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.EACCES: "ports below 1024 need special rights",
+}
