@@ -1,1 +1,4 @@
-"""Bytes in, voxel files out; masks in, ModelOutput bytes out. Knows the messages, nothing of jobs or networks."""
+"""Bytes in, voxel files out; masks in, ModelOutput bytes out.
+
+Knows the messages, but nothing of jobs, networks or databases.
+"""
