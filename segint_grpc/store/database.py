@@ -91,14 +91,19 @@ class Database:
                 self._database.execute_sql(begin)
                 yield Transaction(self._database)
                 self._database.commit()
-            finally:
+            except BaseException:
                 self._roll_back()
+                raise
+            finally:
                 self._database.close()
 
     def _roll_back(self) -> None:
-        """End what was not committed; SQLite itself has already done so when its disk was full."""
-        if self._database.connection().in_transaction:
-            self._database.rollback()
+        """Undo what was not committed, as SQLite itself has already done when its disk was full."""
+        try:
+            if self._database.connection().in_transaction:
+                self._database.rollback()
+        except peewee.DatabaseError:
+            self._database.manual_close()
 
     def close(self) -> None:
         """Close every connection; the database cannot be opened through this object again."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-
-from peewee import Case, IntegrityError, Value, fn
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import (
@@ -17,8 +14,6 @@ from segint_grpc.domain.jobs import (
     NewJob,
     Result,
     Stage,
-    check_transition,
-    parse_job_id,
 )
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store import lifecycle
@@ -26,10 +21,7 @@ from segint_grpc.store.database import Transaction
 from segint_grpc.store.job_queries import JobReader, find_job
 from segint_grpc.store.job_rows import jobs_of, load_job, load_jobs
 from segint_grpc.store.lifecycle import Change
-from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable
-
-WARM_HEAD_START = timedelta(seconds=15)
-"""How much later a job may come and still go first because its model is loaded."""
+from segint_grpc.store.schema import JobTable
 
 PERCENT_MAX_RUNNING = 99
 WAITING = (JobState.RECEIVED, JobState.QUEUED)
@@ -53,36 +45,28 @@ class JobStore(JobReader):
             if earlier:
                 return earlier, True
             _check_room(transaction, queue_max)
-            _insert(transaction, new)
-            lifecycle.note(transaction, new.id, self._now(), EventKind.STATE, JobState.RECEIVED)
+            lifecycle.insert(transaction, new, self._now())
             return load_job(transaction, new.id), False
 
     def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
         """Let a received job wait for a slot, its voxels checked with `warnings`. Raises StaleLease."""
         change = Change({JobState.RECEIVED}, JobState.QUEUED, {"stage": Stage.QUEUE})
         with self._database.write() as transaction:
-            lifecycle.warn(transaction, job_id, self._now(), warnings)
             lifecycle.advance(transaction, job_id, change, self._now())
+            lifecycle.warn(transaction, job_id, self._now(), warnings)
             return load_job(transaction, job_id)
 
     def claim(self, slot: str, lease_s: float, prefer: Sequence[str] = ()) -> tuple[Job, Lease] | None:
         """Give `slot` the job that has waited longest, or None when none waits that is within its deadline.
 
         A job of a model in `prefer` (those that are loaded) goes before one that came up to
-        WARM_HEAD_START earlier.
+        `lifecycle.WARM_HEAD_START` earlier.
         """
         now = self._now()
         lease_until = now + timedelta(seconds=lease_s)
         with self._database.write() as transaction:
-            rows = transaction.rows(_claim(now, lease_until, secrets.token_hex(16), prefer))
-            if not rows:
-                return None
-            job, lease = jobs_of(transaction, rows)[0], _lease(rows[0])
-            run = RunTable.insert(job=job.id, attempt=job.attempt, slot=slot, started_at=now)
-            transaction.change(run)
-            text = f"{JobState.RUNNING}: run {job.attempt} in {slot}"
-            lifecycle.note(transaction, job.id, now, EventKind.STATE, text)
-            return job, lease
+            rows = lifecycle.claim(transaction, slot, now, lease_until, prefer)
+            return (jobs_of(transaction, rows)[0], _lease(rows[0])) if rows else None
 
     def renew(self, lease: Lease, lease_s: float) -> None:
         """Keep the job for `lease_s` from now. Raises StaleLease."""
@@ -123,8 +107,9 @@ class JobStore(JobReader):
             peak_memory_bytes=result.peak_memory_bytes,
         )
         with self._database.write() as transaction:
+            lifecycle.advance(transaction, lease.job_id, change, now, lease)
             lifecycle.warn(transaction, lease.job_id, now, result.warnings)
-            return _advance(transaction, lease, change, now)
+            return load_job(transaction, lease.job_id)
 
     def fail(self, lease: Lease, code: str, text: str) -> Job:
         """End a running job with an API error code and a sentence for its owner. Raises StaleLease."""
@@ -182,7 +167,7 @@ class JobStore(JobReader):
         """Fail the jobs that no slot has taken before their deadline; return them."""
         now = self._now()
         overdue = JobTable.select().where(JobTable.state.in_(WAITING), JobTable.deadline_at <= now)
-        failure = errors.DeadlineExceeded("No worker was free before the deadline; post the scan again.")
+        failure = errors.DeadlineExceeded("It did not get a worker before its deadline; post the scan again.")
         change = lifecycle.failed(WAITING, now, failure.error_code, failure.message)
         with self._database.write() as transaction:
             job_ids = [row["id"] for row in transaction.rows(overdue)]
@@ -226,42 +211,6 @@ def _check_room(transaction: Transaction, queue_max: int) -> None:
             f"The queue is full: {unfinished} segmentations are unfinished, the limit is {queue_max}; "
             "try again later."
         )
-
-
-def _insert(transaction: Transaction, new: NewJob) -> None:
-    columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__}
-    columns |= {"id": parse_job_id(new.id), "state": JobState.RECEIVED, "stage": Stage.RECEIVE}
-    try:
-        transaction.change(JobTable.insert(**columns))
-    except IntegrityError:
-        raise errors.AlreadyExists(f"There is already a segmentation {new.id}.") from None
-
-
-def _claim(now: datetime, lease_until: datetime, token: str, prefer: Sequence[str]) -> object:
-    """Return the one statement that picks the next job and takes it."""
-    check_transition(JobState.QUEUED, JobState.RUNNING)
-    candidate = JobTable.alias()
-    submitted = candidate.submitted_at
-    if prefer:
-        head_start = Value(WARM_HEAD_START // MICROSECOND, converter=False)
-        warm = candidate.model_id.in_(list(prefer))
-        submitted = Case(None, [(warm, candidate.submitted_at - head_start)], candidate.submitted_at)
-    waiting = candidate.select(candidate.id).where(
-        candidate.state == JobState.QUEUED, candidate.deadline_at > now
-    )
-    first = waiting.order_by(submitted, candidate.id).limit(1)
-    return (
-        JobTable.update(
-            state=JobState.RUNNING,
-            stage=Stage.LOAD,
-            attempt=JobTable.attempt + 1,
-            token=token,
-            lease_until=lease_until,
-            started_at=fn.COALESCE(JobTable.started_at, JobTable.started_at.to_value(now)),
-        )
-        .where(JobTable.state == JobState.QUEUED, JobTable.id == first)
-        .returning(JobTable)
-    )
 
 
 def _lease(row: dict[str, object]) -> Lease:

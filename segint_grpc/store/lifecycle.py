@@ -7,16 +7,22 @@ row, its run and its timeline never tell different stories.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import secrets
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from peewee import Case, IntegrityError, ModelUpdate, Value, fn
+
 from segint_grpc import errors
-from segint_grpc.domain.jobs import JobState, Lease, Stage, check_transition
+from segint_grpc.domain.jobs import JobState, Lease, NewJob, Stage, check_transition, parse_job_id
 from segint_grpc.domain.timeline import EventKind, RunOutcome
-from segint_grpc.store.database import Transaction
-from segint_grpc.store.schema import EventTable, JobTable, RunTable
+from segint_grpc.store.database import Row, Transaction
+from segint_grpc.store.schema import MICROSECOND, EventTable, JobTable, RunTable
+
+WARM_HEAD_START = timedelta(seconds=15)
+"""How much later a job may come and still go first because its model is loaded."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,61 @@ class Change:
     detail: str = ""
     outcome: RunOutcome | None = None
     peak_memory_bytes: int = 0
+
+
+def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
+    """Begin a job.
+
+    Raises:
+        AlreadyExists: there is a job of that id.
+    """
+    columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__}
+    columns |= {"id": parse_job_id(new.id), "state": JobState.RECEIVED, "stage": Stage.RECEIVE}
+    try:
+        transaction.change(JobTable.insert(**columns))
+    except IntegrityError:
+        raise errors.AlreadyExists(f"There is already a segmentation {new.id}.") from None
+    note(transaction, new.id, at, EventKind.STATE, JobState.RECEIVED)
+
+
+def claim(
+    transaction: Transaction, slot: str, at: datetime, lease_until: datetime, prefer: Sequence[str]
+) -> list[Row]:
+    """Take the next job for `slot`, beginning a run; return its row as it then is, or nothing."""
+    rows = transaction.rows(_claim(at, lease_until, prefer))
+    for row in rows:
+        run = RunTable.insert(job=row["id"], attempt=row["attempt"], slot=slot, started_at=at)
+        transaction.change(run)
+        text = f"{JobState.RUNNING}: run {row['attempt']} in {slot}"
+        note(transaction, row["id"], at, EventKind.STATE, text)
+    return rows
+
+
+def _claim(now: datetime, lease_until: datetime, prefer: Sequence[str]) -> ModelUpdate:
+    """Return the one statement that picks the next job and takes it."""
+    check_transition(JobState.QUEUED, JobState.RUNNING)
+    candidate = JobTable.alias()
+    submitted = candidate.submitted_at
+    if prefer:
+        head_start = Value(WARM_HEAD_START // MICROSECOND, converter=False)
+        warm = candidate.model_id.in_(list(prefer))
+        submitted = Case(None, [(warm, candidate.submitted_at - head_start)], candidate.submitted_at)
+    waiting = candidate.select(candidate.id).where(
+        candidate.state == JobState.QUEUED, candidate.deadline_at > now
+    )
+    first = waiting.order_by(submitted, candidate.id).limit(1)
+    return (
+        JobTable.update(
+            state=JobState.RUNNING,
+            stage=Stage.LOAD,
+            attempt=JobTable.attempt + 1,
+            token=secrets.token_hex(16),
+            lease_until=lease_until,
+            started_at=fn.COALESCE(JobTable.started_at, JobTable.started_at.to_value(now)),
+        )
+        .where(JobTable.state == JobState.QUEUED, JobTable.id == first)
+        .returning(JobTable)
+    )
 
 
 def advance(
@@ -96,7 +157,7 @@ def cut_short(transaction: Transaction, job_id: str, reason: str, attempts_max: 
     cuts = transaction.count(earlier) + 1
     if cuts < attempts_max:
         return requeued(RunOutcome.CUT_SHORT, reason)
-    text = f"The run was ended from outside {cuts} times, at last because {reason}; it is not tried again."
+    text = f"Runs ended from outside: {cuts}, the last because {reason}. The job is not tried again."
     change = failed({JobState.RUNNING}, at, errors.JobFailure.error_code, text)
     return replace(change, outcome=RunOutcome.CUT_SHORT)
 

@@ -15,12 +15,14 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from segint_grpc import errors
 from segint_grpc.domain.models import FileRecord
 from segint_grpc.home import Home
 from segint_grpc.store.durable import PART, disk_errors, publish, sync_folder
 
 JOB_FILE = re.compile(r"(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.pb")
 MODEL_FOLDER = re.compile(r"[0-9a-f]{64}")
+MODEL_NAME = re.compile(r"(?!\.)[\w .+()-]{1,120}", re.ASCII)
 FAMILY_NAME_LENGTH_MAX = 100
 
 
@@ -59,7 +61,15 @@ class Media:
         return self._home.voxels / f"{job_id}-{channel}.raw"
 
     def model_file_path(self, file: FileRecord) -> Path:
-        """Return where a model file lies: under its own name, in a folder named by its content."""
+        """Return where a model file lies: under its own name, in a folder named by its content.
+
+        Raises:
+            InvalidModel: its name cannot be a file's, or its SHA-256 is none.
+        """
+        if not MODEL_FOLDER.fullmatch(file.sha256) or not MODEL_NAME.fullmatch(file.name):
+            raise errors.InvalidModel(
+                f"A model file cannot have the name {file.name!r}; use letters and digits."
+            )
         return self._home.models / file.sha256 / file.name
 
     def family_path(self, canonical_name: str) -> Path:

@@ -18,9 +18,12 @@ import peewee
 from segint_grpc import errors
 from segint_grpc.home import Home
 from segint_grpc.store import migrations
-from segint_grpc.store.database import PRAGMAS
-from segint_grpc.store.durable import publish, sync_folder
+from segint_grpc.store.database import BUSY_TIMEOUT_S
+from segint_grpc.store.durable import PART, publish, sync_folder
 from segint_grpc.store.schema import MigrationTable
+
+_PRAGMAS = {"synchronous": "FULL", "foreign_keys": "OFF", "busy_timeout": BUSY_TIMEOUT_S * 1000}
+"""References are not enforced while steps run, which may have to rebuild tables, but checked at the end."""
 
 
 class Step(Protocol):
@@ -63,7 +66,7 @@ def migrate(home: Home, at: datetime, steps: Sequence[Migration] | None = None) 
     try:
         with _opened(home.database) as database:
             _migrate(database, home, at, steps)
-    except peewee.DatabaseError as error:
+    except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
         raise errors.StartRefused(f"The database {home.database} cannot be used: {error}.") from error
 
 
@@ -117,11 +120,11 @@ def _applied(database: peewee.Database, path: Path) -> set[int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[peewee.Database]:
-    """Open `path`, private to the user, without enforcing references: a step may have to rebuild a table."""
+    """Open the database `path`, making an empty one, private to the user, where there is none."""
     if not path.exists():
         path.touch(mode=0o600)
         sync_folder(path.parent)
-    database = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS | {"foreign_keys": "OFF"}, autoconnect=False)
+    database = peewee.SqliteDatabase(str(path), pragmas=_PRAGMAS, autoconnect=False)
     database.connect()
     try:
         yield database
@@ -132,8 +135,8 @@ def _opened(path: Path) -> Iterator[peewee.Database]:
 def _back_up(home: Home, at: datetime, before: int) -> None:
     """Copy the database, what is still in its write-ahead log included, before migration `before`."""
     name = f"segint-before-{before:04d}-{at:%Y%m%dT%H%M%S}.sqlite3"
-    temporary = home.backups / f".{name}.part"
+    temporary = home.backups / f".{name}{PART}"
+    temporary.touch(mode=0o600)
     with closing(sqlite3.connect(home.database)) as source, closing(sqlite3.connect(temporary)) as copy:
         source.backup(copy)
-    temporary.chmod(0o600)
     publish(temporary, home.backups / name)

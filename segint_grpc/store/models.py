@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,6 +64,7 @@ class ModelStore:
         Raises:
             UnknownModel: there is no such version.
             NotFound: a file of the runtime is not here.
+            InvalidModel: the parameters are nothing that JSON can hold.
         """
         with self._database.write() as transaction:
             _version(transaction, version_id)
@@ -75,7 +76,7 @@ class ModelStore:
                     model_file=file_key(transaction, runtime.model_file),
                     module_file=file_key(transaction, runtime.module_file),
                     entry=runtime.entry,
-                    parameters=json.dumps(dict(runtime.parameters), allow_nan=False),
+                    parameters=_json(runtime.parameters),
                 )
             )
             return _version(transaction, version_id)[1]
@@ -135,6 +136,13 @@ class ModelStore:
         with self._database.write() as transaction:
             unused = unused_files(transaction)
             return _forget(transaction, [row for row in unused if row["added_at"] <= before])
+
+
+def _json(parameters: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(parameters), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidModel(f"The runtime's parameters cannot be kept as JSON: {error}.") from None
 
 
 def _put_family(

@@ -125,8 +125,8 @@ class Runtime(Model):
     revision = AutoField(constraints=[SQL("AUTOINCREMENT")])
     version = ForeignKeyField(Version, on_delete="CASCADE", unique=True)
     backend = TextField()
-    model_file = ForeignKeyField(File, null=True, backref="+")
-    module_file = ForeignKeyField(File, null=True, backref="+")
+    model_file = ForeignKeyField(File, null=True)
+    module_file = ForeignKeyField(File, null=True)
     entry = TextField()
     parameters = TextField()
 
