@@ -6,18 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import (
-    UNFINISHED,
-    Job,
-    JobState,
-    Lease,
-    NewJob,
-    Result,
-    Stage,
-)
+from segint_grpc.domain.jobs import UNFINISHED, Job, JobState, Lease, NewJob, Result, Stage
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store import lifecycle
-from segint_grpc.store.database import Transaction
+from segint_grpc.store.database import Row, Transaction
 from segint_grpc.store.job_queries import JobReader, find_job
 from segint_grpc.store.job_rows import jobs_of, load_job, load_jobs
 from segint_grpc.store.lifecycle import Change
@@ -213,8 +205,8 @@ def _check_room(transaction: Transaction, queue_max: int) -> None:
         )
 
 
-def _lease(row: dict[str, object]) -> Lease:
-    return Lease(str(row["id"]), int(str(row["attempt"])), str(row["token"]))
+def _lease(row: Row) -> Lease:
+    return Lease(row["id"], row["attempt"], row["token"])
 
 
 def _owned(transaction: Transaction, lease: Lease) -> Job:

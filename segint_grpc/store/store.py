@@ -40,6 +40,14 @@ class Store:
         self.retention = RetentionStore(self._database, now)
         self.media = Media(home)
 
+    def sweep(self) -> int:
+        """Remove the media files that no row knows of; return how many. Only at start-up, before any request.
+
+        Every voxel file and every half-written file is among them.
+        """
+        kept = self.retention.kept()
+        return self.media.sweep(kept.bodies, kept.results, self.models.files())
+
     def close(self) -> None:
         """Close the database; call it when no thread uses the store any more."""
         self._database.close()
