@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import urllib.parse
 from pathlib import Path
 
 from segint_grpc import errors
@@ -60,6 +61,11 @@ class Home:
         if folder.stat().st_uid != os.getuid():
             raise errors.StartRefused(f"The folder {folder} belongs to another user; remove it.")
         return folder / "core.sock"
+
+
+def unix_target(path: Path) -> str:
+    """Return the gRPC target of the unix socket `path` (absolute), percent-encoded as gRPC's URIs are."""
+    return f"unix:{urllib.parse.quote(str(path))}"
 
 
 def private_umask() -> None:

@@ -5,7 +5,6 @@ Administration answers on the unix socket alone: who can open it owns the home a
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import grpc
 from segint_grpc import errors
 from segint_grpc.api import peers
 from segint_grpc.api.interceptors import Guard
+from segint_grpc.home import unix_target
 
 PRIVATE = frozenset({"segint.v1.Models", "segint.v1.Operations"})
 """The services that answer on the unix socket alone."""
@@ -78,11 +78,6 @@ def bind_unix(server: grpc.aio.Server, path: Path) -> None:
     path.unlink(missing_ok=True)
     _bind(server, unix_target(path), "choose another home with --home")
     path.chmod(0o600)
-
-
-def unix_target(path: Path) -> str:
-    """Return the gRPC target of the unix socket `path` (absolute), percent-encoded as gRPC's URIs are."""
-    return f"unix:{urllib.parse.quote(str(path))}"
 
 
 def _bind(server: grpc.aio.Server, target: str, advice: str) -> int:

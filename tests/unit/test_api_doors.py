@@ -10,7 +10,8 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from segint_grpc import errors, refusal
-from segint_grpc.api.doors import Registered, bind_tcp, bind_unix, build_door, unix_target
+from segint_grpc.api.doors import Registered, bind_tcp, bind_unix, build_door
+from segint_grpc.home import unix_target
 
 SERVICE = "segint.test.Echo"
 METHOD = f"/{SERVICE}/Echo"
