@@ -89,7 +89,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         checker = health.HealthServicer()
         services = _services(
             SegmentationServicer(submissions, jobs, models, context.figures, hop),
-            ModelsServicer(models),
+            ModelsServicer(models, jobs),
             OperationsServicer(context, dispatcher),
             checker,
         )
