@@ -1,1 +1,45 @@
-"""Back ends: what runs a model of one kind. Each is one file and an entry point in setup.cfg."""
+"""Back ends: what runs a model of one kind. Each is a short file and an entry point in setup.cfg.
+
+Nothing here imports a back end's libraries before a model is loaded, so the core may ask all questions
+that need no model: which back ends there are, and whether files are of use to one (`BackEnd.check`).
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from segint_grpc import errors
+from segint_grpc.backends.base import BackEnd
+
+GROUP = "segint.backends"
+
+
+def names() -> list[str]:
+    """Return the names of the back ends that are installed, sorted."""
+    return sorted(_installed())
+
+
+def load_backend(name: str) -> BackEnd:
+    """Return a new instance of the back end `name`.
+
+    Raises:
+        InvalidModel: there is none of that name, or a library that it needs is missing.
+    """
+    installed = _installed()
+    if name not in installed:
+        raise errors.InvalidModel(f"There is no back end {name!r} here; installed are {', '.join(names())}.")
+    try:
+        return cast(BackEnd, installed[name].load()())
+    except ImportError as error:
+        raise missing_library(name, name, str(error)) from error
+
+
+def missing_library(name: str, extra: str, why: str) -> errors.InvalidModel:
+    """Return the error for the back end `name`, whose libraries come with the pip extra `extra`."""
+    mend = f'`pip install "segint[{extra}]"` mends it.'
+    return errors.InvalidModel(f"The back end {name} cannot work ({why}); {mend}")
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segint_grpc.domain.geometry import Geometry
 
 Masks = NDArray[Any] | Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]
-"""One mask_kji, a stack (structures, slice, row, column) in the version's order, or StructureID → mask_kji."""
+"""A mask_kji, a stack (structures, slice, row, column) in the version's order, or StructureID → mask_kji."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,116 @@
-"""The core's side of the fork server."""
+"""The core's side of the fork server: starting it, giving it orders, hearing what became of them.
+
+The fork server is exec'ed and never forked off the core, so it may be started again at any time, though
+gRPC and SQLite exist by then; the first start comes before them because it then costs no waiting.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segint_grpc.worker import messages
+
+Listener = Callable[[dict[str, Any] | None], None]
+"""Is called with each message of the fork server (worker/messages.py), and with None once it has died."""
+
+CLOSE_PATIENCE_S = 2.0
+
+_PROGRAM = """\
+import sys
+sys.path[:] = {path!r}
+from segint_grpc.worker.fork_loop import main
+main({fd}, {pid})
+"""
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def start(threads: int = 1) -> ForkServer:
+    """Start the fork server without waiting for it; its model processes compute with `threads` threads."""
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        program = _PROGRAM.format(path=sys.path, fd=theirs.fileno(), pid=os.getpid())
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env=os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+        )
+    control.setblocking(False)
+    return ForkServer(control, process, threads)
+
 
 class ForkServer:
-    """A running fork server."""
+    """A running fork server. `close` ends it with every model process that it has made."""
 
+    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes], threads: int) -> None:
+        """Speak to `process` through `control`."""
+        self.threads = threads
+        self._control = control
+        self._process = process
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._serving = False
 
-def start(threads: int = 0) -> ForkServer:
-    """Start the fork server; called before gRPC, SQLite and threads exist in this process."""
-    raise NotImplementedError
+    @property
+    def pid(self) -> int:
+        """The fork server's pid."""
+        return self._process.pid
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` in the running event loop with every message, those already waiting included."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._control, self._hear, listener)
+
+    def fork(self, number: int, theirs: socket.socket, log: Path, limits: dict[str, int]) -> None:
+        """Order a model process, to be known as `number`, at the other end of `theirs`.
+
+        Raises:
+            OSError: the fork server is gone.
+        """
+        order = messages.pack(messages.FORK, number=number, log=str(log), **limits)
+        socket.send_fds(self._control, [order], [theirs.fileno()])
+
+    def kill(self, number: int) -> None:
+        """Order SIGKILL for the model process `number`; without effect if it or the fork server has died."""
+        with contextlib.suppress(OSError):
+            self._control.send(messages.pack(messages.KILL, number=number))
+
+    async def close(self) -> None:
+        """Kill every model process and end the fork server."""
+        self._hang_up()
+        try:
+            if self._serving:
+                await asyncio.to_thread(self._process.wait, CLOSE_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            # Somebody has stopped it. The kernel ends its model processes with it.
+            pass
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def _hear(self, listener: Listener) -> None:
+        try:
+            line = self._control.recv(messages.LINE_MAX_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            line = b""
+        if line:
+            message = messages.unpack(line)
+            self._serving = self._serving or message["kind"] == messages.READY
+            listener(message)
+            return
+        self._hang_up()
+        listener(None)
+
+    def _hang_up(self) -> None:
+        if self._loop is not None and self._control.fileno() != -1:
+            self._loop.remove_reader(self._control)
+        self._control.close()

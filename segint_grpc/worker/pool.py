@@ -1,25 +1,40 @@
-"""The pool of model processes: one process is one loaded model, kept warm while there is room."""
+"""The pool of model processes: one process is one loaded model, kept warm while there is room.
+
+A slot is the right to run one job at a time, and its holder the dispatcher's affair. A process belongs to
+one state of one model (`model_key`) for life: nothing leaks from a model into another, an edited module is
+loaded anew, and the memory of a model that goes really comes back, because its process ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import logging
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from generated.radiomics import Model_pb2
+from segint_grpc import errors
 from segint_grpc.domain.jobs import Result
 from segint_grpc.home import Home
 from segint_grpc.settings import Settings
+from segint_grpc.worker import kernel, machine
 from segint_grpc.worker.fork_server import ForkServer
-from segint_grpc.worker.task import RunTask
+from segint_grpc.worker.model_process import ModelProcess, Report
+from segint_grpc.worker.nursery import Nursery
+from segint_grpc.worker.task import ModelTask, RunTask
 
-Report = Callable[[int, str], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """What bounds the pool; every number is resolved (no 0 that stands for a default)."""
+    """What bounds the pool; every number is resolved: 0 means 0.
+
+    `memory_bytes` is what a model's process may map beyond the libraries that it starts with.
+    """
 
     slots: int
     memory_bytes: int
@@ -31,12 +46,20 @@ class PoolOptions:
     @classmethod
     def of(cls, settings: Settings, home: Home) -> Self:
         """Return the options for `settings` on this machine."""
-        raise NotImplementedError
+        memory_bytes = machine.memory_bytes()
+        return cls(
+            slots=machine.slots(settings.slots),
+            memory_bytes=settings.slot_memory_bytes or memory_bytes,
+            warm_models_max=settings.warm_models_max,
+            warm_memory_bytes=settings.warm_memory_bytes or memory_bytes // 2,
+            log=home.logs / "models.log",
+            log_max_bytes=settings.log_max_bytes,
+        )
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is loaded: its version's id, its process and the memory (bytes) that is its own."""
+    """A loaded model: its version's id, its process and the memory (bytes) that the process holds."""
 
     version_id: str
     pid: int
@@ -44,40 +67,145 @@ class Loaded:
     busy: bool
 
 
+@dataclass(eq=False)
+class _Seat:
+    """A model process and whose it is."""
+
+    process: ModelProcess
+    key: Hashable
+    version_id: str
+    retired: bool = False
+
+
 class WorkerPool:
     """Runs jobs in model processes. An async context manager; on leaving, every process has ended."""
 
     def __init__(self, server: ForkServer, options: PoolOptions) -> None:
         """Take over `server` (from `fork_server.start`), which is closed with the pool."""
+        limits = {
+            "memory_bytes": options.memory_bytes,
+            "log_max_bytes": options.log_max_bytes,
+            "threads": machine.threads(options.slots),
+        }
+        self._options = options
+        self._nursery = Nursery(server, options.log, limits)
+        self._busy: list[_Seat] = []
+        self._idle: list[_Seat] = []
 
     async def __aenter__(self) -> Self:
-        """Begin to probe the fork server (without waiting for it: see `ready`, `wait_ready`)."""
-        raise NotImplementedError
+        """Begin to probe the fork server, without waiting for it (see `ready`, `wait_ready`)."""
+        self._nursery.open()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kill every process, running jobs included (they see RunCutShort), and end the fork server."""
+        """Kill every process (runs see RunCutShort) and end the fork server."""
+        await self._nursery.close()
 
     async def run(self, slot: str, task: RunTask, report: Report) -> Result:
-        """Run `task`, calling `report(percent, stage)`; a cancelled caller kills the process (SIGKILL).
+        """Run `task` for `slot`, calling `report(percent, stage)` as it goes on.
+
+        A cancelled caller has the process killed (SIGKILL) and waits for its death. A process whose run
+        failed in any way is never used again.
 
         Raises:
             JobFailure: the model failed, died or returned no masks (a subclass says which).
-            RunCutShort: the process was killed from outside, or the fork server was.
+            RunCutShort: the process was killed from outside, or the server ends.
         """
-        raise NotImplementedError
+        seat = await self._take_seat(task.model)
+        self._busy.append(seat)
+        try:
+            result = await seat.process.run(task, report)
+        except BaseException as error:
+            facts = {"slot": slot, "pid": seat.process.pid, "cause": type(error).__name__}
+            _log.info("A run ends its process.", extra=facts)
+            await seat.process.end(errors.RunCutShort("The run was given up."))
+            raise
+        finally:
+            self._busy.remove(seat)
+        self._keep(seat)
+        return result
 
     def ready(self) -> bool:
-        """Return True while model processes can be started."""
-        raise NotImplementedError
+        """Return True while model processes can be started: one was, since the fork server last started."""
+        return self._nursery.ready.is_set()
 
     async def wait_ready(self) -> None:
         """Return once `ready()` is True."""
+        await self._nursery.ready.wait()
 
     async def forget(self, version_id: str) -> None:
-        """End the idle processes of a version; busy ones end after their job."""
+        """End the processes of a version: the idle ones now, the busy ones after their job."""
+        for seat in self._busy:
+            seat.retired = seat.retired or seat.version_id == version_id
+        for seat in [seat for seat in self._idle if seat.version_id == version_id]:
+            await self._dismiss(seat)
 
     def loaded(self) -> list[Loaded]:
-        """Return what is loaded, busy processes first."""
-        raise NotImplementedError
+        """Return what is loaded, busy processes first, then those longest idle."""
+        seats = [(seat, True) for seat in self._busy] + [(seat, False) for seat in self._idle]
+        return [
+            Loaded(seat.version_id, seat.process.pid, kernel.resident_bytes(seat.process.pid), busy)
+            for seat, busy in seats
+            if seat.process.pid
+        ]
+
+    async def _take_seat(self, model: ModelTask) -> _Seat:
+        key = model_key(model)
+        for seat in reversed(self._idle):
+            if seat.key == key:
+                self._idle.remove(seat)
+                return seat
+        while self._idle and self._memory_bytes() > self._options.warm_memory_bytes:
+            await self._dismiss(self._idle[0])
+        version_id = Model_pb2.ModelVersion.FromString(model.version).ID
+        seat = _Seat(await self._nursery.fork(), key, version_id)
+        seat.process.exited.add_done_callback(lambda _: self._strike(seat))
+        return seat
+
+    def _keep(self, seat: _Seat) -> None:
+        if seat.process.exited.done():
+            return
+        self._idle.append(seat)
+        if seat.retired:
+            self._release(seat)
+        while len(self._idle) > self._options.warm_models_max:
+            self._release(self._idle[0])
+        # An ended process gives its memory back a moment later, so what it held is reckoned off here.
+        surplus = self._memory_bytes() - self._options.warm_memory_bytes
+        while surplus > 0 and self._idle:
+            surplus -= kernel.resident_bytes(self._idle[0].process.pid)
+            self._release(self._idle[0])
+
+    def _strike(self, seat: _Seat) -> None:
+        if seat in self._idle:
+            self._idle.remove(seat)
+
+    async def _dismiss(self, seat: _Seat) -> None:
+        self._release(seat)
+        await seat.process.end(errors.RunCutShort("The model was unloaded."))
+
+    def _release(self, seat: _Seat) -> None:
+        self._strike(seat)
+        seat.process.kill(errors.RunCutShort("The model was unloaded."))
+
+    def _memory_bytes(self) -> int:
+        return sum(kernel.resident_bytes(seat.process.pid) for seat in self._busy + self._idle)
+
+
+def model_key(model: ModelTask) -> Hashable:
+    """Return what tells one state of a model from another, the state of its files on disk included."""
+    runtime = (model.backend, model.entry, json.dumps(dict(model.parameters), sort_keys=True, default=str))
+    files = (_stamp(model.model_file), _stamp(model.module_file))
+    return (model.version, model.channel_ids, model.revision, runtime, files)
+
+
+def _stamp(path: Path | None) -> tuple[str, int, int, int] | None:
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return (str(path), 0, 0, 0)
+    return (str(path), status.st_mtime_ns, status.st_size, status.st_ino)

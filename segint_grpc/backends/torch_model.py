@@ -1,0 +1,122 @@
+"""Makes a torch model from its files, and calls it in the way it asks for. Imports torch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from segint_grpc import errors
+from segint_grpc.backends import torch_files
+from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.user_module import defined_in, load_module
+
+_INPUT = "input"
+_TENSOR_NAMES = (torch.Tensor, "torch.Tensor", "Tensor")
+
+
+class TorchModel:
+    """A loaded model and how it wants to be called."""
+
+    def __init__(self, model: Callable[..., Any], wants: str | None = None) -> None:
+        """Call `model` with arrays or tensors: as `wants` says, else as it declares, else with arrays."""
+        self._model = model
+        forward = model.forward if isinstance(model, torch.nn.Module) else model
+        self._parameters = inspect.signature(forward).parameters
+        declared = getattr(model, "segint_input", None) or self._annotated()
+        self._tensors = (wants or declared) == "tensor"
+
+    def __call__(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
+        """Return what the model makes of `channels`, each an int32 image_kji of its own to change at will."""
+        images: list[Any] = [np.ascontiguousarray(channel.image_kji, dtype=np.int32) for channel in channels]
+        if self._tensors:
+            images = [torch.from_numpy(image) for image in images]
+        geometries = [channel.geometry for channel in channels]
+        offered = {"geometry": geometries if len(channels) > 1 else geometries[0], "progress": progress}
+        wanted = {name: value for name, value in offered.items() if name in self._parameters}
+        with torch.inference_mode():
+            return cast(Masks, self._model(*images, **wanted))
+
+    def _annotated(self) -> str:
+        first = next(iter(self._parameters.values()), None)
+        return "tensor" if first is not None and first.annotation in _TENSOR_NAMES else ""
+
+
+def load(source: ModelSource) -> TorchModel:
+    """Return the model of `source`, in evaluation mode, on the CPU.
+
+    Raises:
+        InvalidModel: the files hold no model, or don't fit together.
+    """
+    module = load_module(source.module_file) if source.module_file else None
+    arguments = {name: value for name, value in source.parameters.items() if name != _INPUT}
+    loaded = torch_files.read(source.model_file, module) if source.model_file else None
+    if loaded is None or isinstance(loaded, Mapping):
+        model = _make(_class(module, source.entry), arguments)
+        _fill(model, loaded)
+    else:
+        model = _callable(loaded)
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    return TorchModel(model, source.parameters.get(_INPUT))
+
+
+def _class(module: ModuleType | None, entry: str) -> Any:
+    """Return what makes the model: the class or function called `entry`, or the only nn.Module class."""
+    if module is None:
+        raise errors.InvalidModel("The model file holds weights only: it needs the .py of its class.")
+    if entry:
+        if not callable(found := getattr(module, entry, None)):
+            raise errors.InvalidModel(f"The module defines no {entry}; it has {_list(defined_in(module))}.")
+        return found
+    found = {
+        name: value for name, value in defined_in(module).items() if issubclass(value, torch.nn.Module)
+    }
+    if len(found) != 1:
+        raise errors.InvalidModel(
+            f"The module defines {len(found)} torch.nn.Module classes ({_list(found)}); "
+            "name the model's class as its entry."
+        )
+    return next(iter(found.values()))
+
+
+def _make(maker: Any, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    if not isinstance(maker, type):
+        return cast(Callable[..., Any], maker)
+    try:
+        inspect.signature(maker).bind(**arguments)
+    except TypeError as error:
+        raise errors.InvalidModel(f"{maker.__name__} cannot be made with the parameters: {error}.") from None
+    return _callable(maker(**arguments))
+
+
+def _callable(loaded: Any) -> Callable[..., Any]:
+    if isinstance(loaded, type) or not callable(loaded):
+        raise errors.InvalidModel(
+            f"The model is an object of type {type(loaded).__name__}; expected was a torch.nn.Module "
+            "or another object that can be called."
+        )
+    return cast(Callable[..., Any], loaded)
+
+
+def _fill(model: Callable[..., Any], weights: Mapping[str, torch.Tensor] | None) -> None:
+    if weights is None:
+        return
+    if not isinstance(model, torch.nn.Module):
+        raise errors.InvalidModel("The model file holds weights, but the entry is no torch.nn.Module.")
+    found = model.load_state_dict(torch_files.plain_names(weights), strict=False)
+    if found.missing_keys or found.unexpected_keys:
+        raise errors.InvalidModel(
+            f"The weights don't fit the class {type(model).__name__}: missing are "
+            f"{_list(found.missing_keys)}; not known to it are {_list(found.unexpected_keys)}."
+        )
+
+
+def _list(names: Any) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return (", ".join(listed[:5]) or "none") + more

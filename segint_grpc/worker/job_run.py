@@ -1,0 +1,126 @@
+"""One run of a job inside a model process: map the voxels, run the back end, check, encode, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generated.radiomics import Model_pb2
+from segint_grpc import errors
+from segint_grpc.backends import load_backend
+from segint_grpc.backends.base import BackEnd, Channel, ModelSource, StructureSpec
+from segint_grpc.domain.jobs import Result, Stage
+from segint_grpc.wire.model_output_writer import write_model_output
+from segint_grpc.worker import messages, output
+from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
+
+LOAD_PERCENT = 2
+PREPARE_PERCENT = 5
+INFER_PERCENT = (10, 90)
+ENCODE_PERCENT = (90, 99)
+
+
+class JobRun:
+    """Runs the jobs of one model: the first run loads it."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        """Say what happens through `send` (worker/messages.py)."""
+        self._send = send
+        self._backend: BackEnd | None = None
+        self._said = (0, "")
+
+    def say(self, kind: str, **facts: Any) -> None:
+        """Send one message."""
+        self._send(messages.pack(kind, **facts))
+
+    def run(self, task: RunTask) -> Result:
+        """Run `task`; its serialized ModelOutput then lies at `task.result`.
+
+        Raises:
+            WrongOutput: the model returned something that is no mask for its structures.
+            InvalidModel: the model cannot be loaded.
+            Exception: whatever the model raises.
+        """
+        self._said = (0, "")
+        version = Model_pb2.ModelVersion.FromString(task.model.version)
+        backend = self._loaded(task.model, version)
+        self._progress(PREPARE_PERCENT, Stage.PREPARE)
+        channels = [map_channel(channel) for channel in task.channels]
+        low, high = INFER_PERCENT
+        self._progress(low, Stage.INFER)
+        made = backend.predict(channels, lambda share: self._share(low, high, share, Stage.INFER))
+        self._progress(high, Stage.ENCODE)
+        masks = output.check(made, version.Structures, channels)
+        return write_model_output(task.result, version, self._counted(masks))
+
+    def _loaded(self, model: ModelTask, version: Model_pb2.ModelVersion) -> BackEnd:
+        self._progress(LOAD_PERCENT, Stage.LOAD)
+        if self._backend is None:
+            backend = load_backend(model.backend)
+            source = source_of(model, version)
+            backend.check(source)
+            backend.load(source)
+            self._backend = backend
+        return self._backend
+
+    def _counted(self, masks: Sequence[output.StructureMask]) -> Iterator[output.StructureMask]:
+        low, high = ENCODE_PERCENT
+        for done, mask in enumerate(masks):
+            self._share(low, high, done / len(masks), Stage.ENCODE)
+            yield mask
+
+    def _share(self, low: int, high: int, share: float, stage: Stage) -> None:
+        # A model's own share may be anything, NaN included, which compares false with all numbers.
+        share = min(float(share), 1.0) if share > 0 else 0.0
+        self._progress(low + int((high - low) * share), stage)
+
+    def _progress(self, percent: int, stage: Stage) -> None:
+        said = (max(percent, self._said[0]), stage.value)
+        if said != self._said:
+            self._said = said
+            self.say(messages.PROGRESS, percent=said[0], stage=said[1])
+
+
+def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:
+    """Return what a back end loads for `model`, whose parsed version is `version`."""
+    structures = tuple(
+        StructureSpec(structure.StructureID, structure.Name, structure.InputChannelID)
+        for structure in version.Structures
+    )
+    return ModelSource(
+        version_id=version.ID,
+        structures=structures,
+        channel_ids=model.channel_ids,
+        model_file=model.model_file,
+        module_file=model.module_file,
+        entry=model.entry,
+        parameters=model.parameters,
+    )
+
+
+def map_channel(channel: ChannelTask) -> Channel:
+    """Return `channel` with its voxels as a read-only memory map, image_kji, int16 or uint8.
+
+    Raises:
+        JobFailure: the file is gone or has another length than its geometry says.
+    """
+    shape = channel.geometry.shape_kji
+    expected = int(np.prod(shape, dtype=np.int64)) * np.dtype(channel.dtype).itemsize
+    found = _length(channel.voxels)
+    if found != expected:
+        raise errors.JobFailure(
+            f"The decoded voxels of channel {channel.channel_id} hold {found} bytes instead of {expected}."
+        )
+    image_kji: NDArray[Any] = np.memmap(channel.voxels, dtype=channel.dtype, mode="r", shape=shape)
+    return Channel(channel.channel_id, image_kji, channel.geometry)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

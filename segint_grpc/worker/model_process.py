@@ -1,0 +1,187 @@
+"""The core's handle of one model process: what it says, what it is told, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from segint_grpc import errors
+from segint_grpc.domain.jobs import Result
+from segint_grpc.worker import messages
+from segint_grpc.worker.task import RunTask
+
+Report = Callable[[int, str], None]
+"""Takes a run's percent (0 to 99, never falling) and stage (domain.jobs.Stage)."""
+
+SILENCE_S = 0.5
+"""How long a process whose connection is cut may live on: its exit code follows at once if it is dying."""
+
+_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+class ModelProcess:
+    """One model process. Everything happens in the event loop; nothing here waits or polls."""
+
+    def __init__(self, number: int, connection: socket.socket, kill: Callable[[int], None]) -> None:
+        """Listen on `connection`; `kill(number)` orders the process's SIGKILL."""
+        loop = asyncio.get_running_loop()
+        self.number = number
+        self.pid = 0
+        self.ready: asyncio.Future[bool] = loop.create_future()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._connection = connection
+        self._kill = kill
+        self._kill_reason: errors.SegIntError | None = None
+        self._heard = b""
+        self._percent = 0
+        self._report: Report | None = None
+        self._outcome: asyncio.Future[Result] | None = None
+        connection.setblocking(False)
+        loop.add_reader(connection, self._hear)
+
+    async def run(self, task: RunTask, report: Report) -> Result:
+        """Have the process run `task` and return what it made.
+
+        Raises:
+            JobFailure: the process says so, or died by itself.
+            RunCutShort: it was killed from outside.
+        """
+        if self.exited.done():
+            raise errors.RunCutShort("The model's process ended before the job began.")
+        outcome: asyncio.Future[Result] = self._loop.create_future()
+        self._outcome = outcome
+        self._report, self._percent = report, 0
+        sending = self._loop.create_task(self._send(task))
+        try:
+            return await outcome
+        finally:
+            self._outcome = self._report = None
+            sending.cancel()
+            if outcome.done() and not outcome.cancelled():
+                outcome.exception()
+
+    def kill(self, reason: errors.SegIntError) -> None:
+        """Order SIGKILL; a run that still waits gets `reason`."""
+        if not self.exited.done():
+            self._kill_reason = self._kill_reason or reason
+            self._kill(self.number)
+
+    async def end(self, reason: errors.SegIntError) -> None:
+        """Kill the process and wait until it is dead; a cancelled caller only stops waiting."""
+        self.kill(reason)
+        await asyncio.shield(self.exited)
+
+    async def wait_ready(self, patience_s: float) -> bool:
+        """Return True once the process says that it is ready, False if it ends or takes too long."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self.ready), patience_s)
+        except TimeoutError:
+            return False
+
+    def note_exit(self, code: int | None, why: str = "") -> None:
+        """Take note that the process is gone: `code` as subprocess has it, or None and `why`."""
+        if self.exited.done():
+            return
+        self._drain()
+        self._loop.remove_reader(self._connection)
+        self._loop.remove_writer(self._connection)
+        self._connection.close()
+        self._settle(self._cause(code, why))
+        if not self.ready.done():
+            self.ready.set_result(False)
+        self.exited.set_result(None)
+
+    async def _send(self, task: RunTask) -> None:
+        # A process that dies meanwhile breaks the pipe; how it died is told by its exit.
+        with contextlib.suppress(OSError, ValueError):
+            await self._loop.sock_sendall(self._connection, pickle.dumps(task))
+
+    def _cause(self, code: int | None, why: str) -> errors.SegIntError:
+        if code is None:
+            return errors.RunCutShort(why or "The fork server ended while the job ran.")
+        if code >= 0:
+            return errors.WorkerDied(f"The model ended its own process with exit code {code}.")
+        if code == -signal.SIGKILL and self._kill_reason is not None:
+            return self._kill_reason
+        return _signalled(-code)
+
+    def _settle(self, outcome: Result | BaseException) -> None:
+        if self._outcome is None or self._outcome.done():
+            return
+        if isinstance(outcome, Result):
+            self._outcome.set_result(outcome)
+        else:
+            self._outcome.set_exception(outcome)
+
+    def _hear(self) -> None:
+        if self._drain():
+            self._loop.remove_reader(self._connection)
+            mute = errors.WorkerDied("The model cut the connection of its own process.")
+            self._loop.call_later(SILENCE_S, self.kill, mute)
+
+    def _drain(self) -> bool:
+        """Take every line that is there; return True if there will never be another."""
+        try:
+            while piece := self._connection.recv(messages.LINE_MAX_BYTES):
+                *lines, self._heard = (self._heard + piece).split(b"\n")
+                for line in lines:
+                    self._take(line)
+                if len(self._heard) > messages.LINE_MAX_BYTES:
+                    raise ValueError("an endless line")
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        except (ValueError, KeyError, TypeError):
+            self.kill(errors.WorkerDied("The model's process said what is no message of this server."))
+        return True
+
+    def _take(self, line: bytes) -> None:
+        message = messages.unpack(line)
+        if message["kind"] == messages.READY and not self.ready.done():
+            self.ready.set_result(True)
+        elif message["kind"] == messages.PROGRESS:
+            self._pass_on(int(message["percent"]), str(message["stage"]))
+        elif message["kind"] == messages.DONE:
+            self._settle(_result(message))
+        elif message["kind"] == messages.FAILED:
+            self._settle(_failure(message))
+
+    def _pass_on(self, percent: int, stage: str) -> None:
+        self._percent = max(self._percent, min(percent, 99))
+        try:
+            if self._report is not None:
+                self._report(self._percent, stage)
+        except Exception as error:
+            # Raised by the pool's user, who hears of it where the run is awaited.
+            self._settle(error)
+
+
+def _signalled(number: int) -> errors.SegIntError:
+    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    meaning = signal.strsignal(number) or "unknown"
+    if number in _FROM_OUTSIDE:
+        hint = " (the system does so when memory runs out)" if number == signal.SIGKILL else ""
+        return errors.RunCutShort(f"The model's process was ended from outside by {name}{hint}.")
+    return errors.WorkerDied(f"The model's process died of {name} ({meaning}).")
+
+
+def _result(message: dict[str, Any]) -> Result:
+    return Result(
+        size_bytes=int(message["size_bytes"]),
+        sha256=str(message["sha256"]),
+        peak_memory_bytes=int(message["peak_memory_bytes"]),
+        warnings=tuple(str(warning) for warning in message["warnings"]),
+    )
+
+
+def _failure(message: dict[str, Any]) -> errors.JobFailure:
+    kind = getattr(errors, str(message["error"]), None)
+    known = isinstance(kind, type) and issubclass(kind, errors.JobFailure)
+    return (kind if known and kind is not None else errors.ModelFailure)(str(message["text"]))

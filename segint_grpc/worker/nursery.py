@@ -1,0 +1,153 @@
+"""Keeps a fork server running, makes model processes with it, and knows which of them live."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import socket
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from segint_grpc import errors
+from segint_grpc.worker import fork_server, messages
+from segint_grpc.worker.fork_server import ForkServer
+from segint_grpc.worker.model_process import ModelProcess
+
+PAUSE_FIRST_S = 0.2
+PAUSE_MAX_S = 30.0
+PROBE_PATIENCE_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Nursery:
+    """Model processes come from here. A fork server that dies is started anew, with growing pauses."""
+
+    def __init__(self, server: ForkServer, log: Path, limits: dict[str, int]) -> None:
+        """Take over `server`; each process gets `log` and `limits` (worker/child.py:Order)."""
+        self.ready = asyncio.Event()
+        self._server = server
+        self._log = log
+        self._limits = limits
+        self._numbers = itertools.count(1)
+        self._processes: dict[int, ModelProcess] = {}
+        self._alive = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause_s = 0.0
+
+    def open(self) -> None:
+        """Begin to listen to the fork server and to probe it."""
+        self._server.listen(self._hear)
+        self._alive.set()
+        self._begin(self._probe())
+
+    async def close(self) -> None:
+        """Kill every process (runs get RunCutShort) and end the fork server."""
+        self.ready.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for process in self._processes.values():
+            process.kill(errors.RunCutShort("The server is stopping."))
+        await self._server.close()
+        self._lose("The server is stopping.")
+
+    async def fork(self) -> ModelProcess:
+        """Return a new process, which may not have started yet; waits while there is no fork server."""
+        while True:
+            await self._alive.wait()
+            with contextlib.suppress(OSError):
+                return self._fork()
+            # The fork server has died and its listener does not know yet.
+            await asyncio.sleep(0.01)
+
+    def _fork(self) -> ModelProcess:
+        ours, theirs = socket.socketpair()
+        number = next(self._numbers)
+        with theirs:
+            try:
+                self._server.fork(number, theirs, self._log, self._limits)
+            except OSError:
+                ours.close()
+                raise
+        process = ModelProcess(number, ours, self._kill)
+        self._processes[number] = process
+        return process
+
+    def _kill(self, number: int) -> None:
+        self._server.kill(number)
+
+    def _hear(self, message: dict[str, Any] | None) -> None:
+        if message is None:
+            self._restart_soon()
+            return
+        if message["kind"] == messages.READY:
+            self._note_missing(message["missing"])
+            return
+        process = self._processes[message["number"]]
+        if message["kind"] == messages.FORKED:
+            process.pid = message["pid"]
+            return
+        del self._processes[message["number"]]
+        process.note_exit(message.get("code"), message.get("text", ""))
+        if message["kind"] == messages.REFUSED:
+            self._doubt()
+
+    def _note_missing(self, missing: dict[str, str]) -> None:
+        for name, why in missing.items():
+            _log.warning("Model processes start without %s (%s).", name, why)
+
+    def _doubt(self) -> None:
+        """Be unready until a probe has worked."""
+        if self.ready.is_set():
+            self.ready.clear()
+            self._begin(self._probe())
+
+    def _restart_soon(self) -> None:
+        _log.error("The fork server has died; its runs are cut short.", extra={"pid": self._server.pid})
+        self._alive.clear()
+        self._lose("The fork server died while the job ran.")
+        self._doubt()
+        self._begin(self._restart())
+
+    def _lose(self, why: str) -> None:
+        for process in self._processes.values():
+            process.note_exit(None, why)
+        self._processes.clear()
+
+    async def _restart(self) -> None:
+        await self._server.close()
+        while not self._alive.is_set():
+            await self._pause()
+            try:
+                self._server = fork_server.start(self._server.threads)
+                self._server.listen(self._hear)
+                self._alive.set()
+            except OSError as error:
+                _log.error("The fork server cannot be started: %s", error.strerror)
+
+    async def _probe(self) -> None:
+        """Make a process, hear it say that it is ready, and end it; again until that has worked."""
+        while not self.ready.is_set():
+            process = await self.fork()
+            try:
+                if await process.wait_ready(PROBE_PATIENCE_S):
+                    self.ready.set()
+                    self._pause_s = 0.0
+                    return
+            finally:
+                process.kill(errors.RunCutShort("The probe is over."))
+            _log.error("No model process can be started.")
+            await self._pause()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(max(PAUSE_FIRST_S, 2 * self._pause_s), PAUSE_MAX_S)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
