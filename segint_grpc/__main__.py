@@ -34,7 +34,7 @@ def main() -> int:
 
             return run(chosen, place, forks, arguments.ready_fd)
     except (errors.StartRefused, errors.InvalidSetting, errors.NewerSchema) as error:
-        print(error.message, file=sys.stderr)
+        sys.stderr.write(f"{error.message}\n")
         return 2
 
 

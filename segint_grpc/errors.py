@@ -92,7 +92,7 @@ class Unavailable(SegIntError):
 
 
 class Forbidden(SegIntError):
-    """This is not allowed here."""
+    """The caller may not do that here."""
 
 
 class StaleLease(SegIntError):

@@ -36,12 +36,15 @@ class Home:
         Raises:
             StartRefused: the home cannot be made or written, or belongs to somebody else.
         """
-        folders = (self.families, self.models, self.bodies, self.results, self.voxels, self.run, self.logs, self.backups)
+        media = (self.media, self.families, self.models, self.bodies, self.results)
+        others = (self.voxels.parent, self.voxels, self.run, self.logs, self.backups)
         try:
-            for folder in (self.path, self.media, self.voxels.parent, *folders):
+            for folder in (self.path, *media, *others):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if self.path.stat().st_uid != os.getuid():
-                raise errors.StartRefused(f"The home {self.path} belongs to another user; choose one with --home.")
+                raise errors.StartRefused(
+                    f"The home {self.path} belongs to another user; choose one with --home."
+                )
             self.path.chmod(0o700)
         except OSError as error:
             raise errors.StartRefused(

@@ -108,13 +108,19 @@ def _services(
     operations: OperationsServicer,
     checker: health.HealthServicer,
 ) -> list[doors.Registered]:
-    add = (
-        (SEGMENTATION, segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation),
-        ("segint.v1.Models", models_pb2_grpc.add_ModelsServicer_to_server, models),
-        ("segint.v1.Operations", operations_pb2_grpc.add_OperationsServicer_to_server, operations),
-        ("grpc.health.v1.Health", health_pb2_grpc.add_HealthServicer_to_server, checker),
-    )
-    return [doors.Registered(name, partial(adder, servicer)) for name, adder, servicer in add]
+    return [
+        doors.Registered(
+            SEGMENTATION, partial(segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation)
+        ),
+        doors.Registered("segint.v1.Models", partial(models_pb2_grpc.add_ModelsServicer_to_server, models)),
+        doors.Registered(
+            "segint.v1.Operations",
+            partial(operations_pb2_grpc.add_OperationsServicer_to_server, operations),
+        ),
+        doors.Registered(
+            "grpc.health.v1.Health", partial(health_pb2_grpc.add_HealthServicer_to_server, checker)
+        ),
+    ]
 
 
 async def _open_doors(
@@ -123,10 +129,8 @@ async def _open_doors(
     """Bind and start both doors; at the context's end they close before anything below them."""
     names = [service.name for service in services]
     everything = [*services, *reflection.services(names)]
-    private = [service.name for service in services if service.name in doors.PRIVATE]
-    tcp = doors.build_door(
-        [service for service in everything if service.name not in private], settings.allow, private
-    )
+    public = [service for service in everything if service.name not in doors.PRIVATE]
+    tcp = doors.build_door(public, settings.allow, doors.PRIVATE)
     unix = doors.build_door(everything)
     address = doors.bind_tcp(tcp, settings.grpc)
     doors.bind_unix(unix, home.socket)

@@ -35,10 +35,14 @@ def default_home() -> Path:
 class Settings:
     """The settings of one server. `_s` is seconds, `_bytes` bytes; lists are comma-separated."""
 
-    home: str = _setting("", "Folder with the database, the media files and the logs; empty: the user's data folder")
+    home: str = _setting(
+        "", "Folder with the database, the media files and the logs; empty: the user's data folder"
+    )
     http: str = _setting("127.0.0.1:8000", "Address and port for Velocity; port 0 takes a free one")
     grpc: str = _setting("127.0.0.1:50051", "Address and port for gRPC clients; port 0 takes a free one")
-    allow: tuple[str, ...] = _setting((), "Networks (CIDR) that may connect; asked for when listening beyond loopback")
+    allow: tuple[str, ...] = _setting(
+        (), "Networks (CIDR) that may connect; asked for when listening beyond loopback"
+    )
     public_url: str = _setting("", "URL under which clients reach the server; empty: from the request's Host")
     core: str = _setting("", "Where the gateway finds the core; empty: the unix socket in the home")
 
@@ -46,21 +50,39 @@ class Settings:
     voxels_max: int = _setting(536_870_912, "Most voxels of one volume (512 x 512 x 2048)", minimum=1)
     channels_max: int = _setting(8, "Most channels of one request", minimum=1)
     queue_max: int = _setting(100, "Most unfinished jobs at a time", minimum=1)
-    free_disk_min_bytes: int = _setting(2048 * MIB, "Scans are refused while less disk than this is free", minimum=0)
+    free_disk_min_bytes: int = _setting(
+        2048 * MIB, "Scans are refused while less disk than this is free", minimum=0
+    )
     json_max_bytes: int = _setting(64 * MIB, "Largest result that is translated into JSON", minimum=1)
 
-    slots: int = _setting(0, "Jobs that run at the same time; 0: one for every two processor cores", minimum=0)
-    slot_memory_bytes: int = _setting(0, "Address space of one model's process; 0: all of the machine's memory", minimum=0)
+    slots: int = _setting(
+        0, "Jobs that run at the same time; 0: one for every two processor cores", minimum=0
+    )
+    slot_memory_bytes: int = _setting(
+        0, "Address space of one model's process; 0: all of the machine's memory", minimum=0
+    )
     warm_models_max: int = _setting(4, "Models kept loaded while idle", minimum=0)
-    warm_memory_bytes: int = _setting(0, "Memory that loaded models may hold together; 0: half of the machine's", minimum=0)
-    job_deadline_s: float = _setting(1185.0, "A job that has not ended after this fails; Velocity waits 1200", minimum=1)
-    attempts_max: int = _setting(2, "Runs of a job that are cut short from outside before it fails", minimum=1)
+    warm_memory_bytes: int = _setting(
+        0, "Memory that loaded models may hold together; 0: half of the machine's", minimum=0
+    )
+    job_deadline_s: float = _setting(
+        1185.0, "A job that has not ended after this fails; Velocity waits 1200", minimum=1
+    )
+    attempts_max: int = _setting(
+        2, "Runs of a job that are cut short from outside before it fails", minimum=1
+    )
 
-    failed_body_retention_s: float = _setting(86_400.0, "How long the posted scan of a failed job is kept", minimum=0)
+    failed_body_retention_s: float = _setting(
+        86_400.0, "How long the posted scan of a failed job is kept", minimum=0
+    )
     result_retention_s: float = _setting(604_800.0, "How long masks can be fetched", minimum=0)
-    row_retention_s: float = _setting(0.0, "How long a job's row, runs and feedback are kept; 0: always", minimum=0)
+    row_retention_s: float = _setting(
+        0.0, "How long a job's row, runs and feedback are kept; 0: always", minimum=0
+    )
 
-    stop_grace_s: float = _setting(6.0, "Time for requests and jobs in progress when the server stops", minimum=0)
+    stop_grace_s: float = _setting(
+        6.0, "Time for requests and jobs in progress when the server stops", minimum=0
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     log_max_bytes: int = _setting(20 * MIB, "Size at which a log file is rotated", minimum=1024)
     log_files: int = _setting(5, "Rotated log files that are kept", minimum=0)

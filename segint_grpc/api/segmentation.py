@@ -20,10 +20,10 @@ from segint_grpc.service.hop import Hop
 from segint_grpc.service.jobs import Jobs, JobView
 from segint_grpc.service.models import Models
 from segint_grpc.service.submission import Posting, Submissions
+from segint_grpc.store.opinions import OpinionKind
 
 CHUNK_BYTES = 1024 * 1024
 CREDITS = 100_000.0
-ErrorCodes = Model_pb2.SegmentationProgress.ErrorCodes
 CANCELLED_TEXT = "The segmentation was cancelled."
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -84,7 +84,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
     async def GetResult(
         self, request: segmentation_pb2.GetResultRequest, context: Context
     ) -> AsyncIterator[segmentation_pb2.GetResultResponse]:
-        """The stored ModelOutput."""
+        """Stream the stored ModelOutput."""
         job, path = await self._jobs.result(request.segmentation_id, request.model_id)
         file = await self._hop.run(_open_result, path)
         with file:
@@ -109,7 +109,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         """Keep a user's opinion."""
         feedback = request.feedback
         linked = await self._jobs.keep_opinion(
-            "feedback", feedback.SegmentationID, feedback.SerializeToString()
+            OpinionKind.FEEDBACK, feedback.SegmentationID, feedback.SerializeToString()
         )
         return segmentation_pb2.SendFeedbackResponse(linked_to_job=linked)
 
@@ -119,7 +119,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         """Keep how a job went from the client's side."""
         telemetry = request.telemetry
         linked = await self._jobs.keep_opinion(
-            "telemetry", telemetry.SegmentationID, telemetry.SerializeToString()
+            OpinionKind.TELEMETRY, telemetry.SegmentationID, telemetry.SerializeToString()
         )
         return segmentation_pb2.SendTelemetryResponse(linked_to_job=linked)
 
@@ -182,15 +182,15 @@ def progress_of(view: JobView) -> job_pb2.JobProgress:
 def segmentation_progress(job: Job) -> Model_pb2.SegmentationProgress:
     """Return what Velocity is told: a cancelled job has ended too, so it is told as an error."""
     if job.state is JobState.CANCELLED:
-        code, text = ErrorCodes.Value("UnknownClientError"), CANCELLED_TEXT
+        code, text = "UnknownClientError", CANCELLED_TEXT
     else:
-        code, text = ErrorCodes.Value(job.error_code or "None"), job.error_text
+        code, text = job.error_code or "None", job.error_text
     return Model_pb2.SegmentationProgress(Progress=job.percent, Errors=text, ErrorCode=code)
 
 
 def state_number(state: JobState) -> job_pb2.JobState:
     """Return the wire's number of a job's state."""
-    return job_pb2.JobState.Value(f"JOB_STATE_{state.name}")
+    return job_pb2.JobState(job_pb2.JobState.Value(f"JOB_STATE_{state.name}"))
 
 
 def timestamp(moment: datetime) -> Timestamp:

@@ -94,6 +94,7 @@ class NewJob:
     request_id: str
     submitted_at: datetime
     deadline_at: datetime
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

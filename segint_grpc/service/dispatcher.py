@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from segint_grpc import errors, logs
@@ -18,6 +20,7 @@ from segint_grpc.service.figures import StageClock
 from segint_grpc.service.models import Models, ResolvedModel
 from segint_grpc.service.suitability import match_channels
 from segint_grpc.service.unpacking import Unpacking, as_job_failure
+from segint_grpc.store.media import MediaKind
 from segint_grpc.wire.volumes import VoxelFile
 from segint_grpc.worker.pool import WorkerPool
 from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
@@ -115,26 +118,31 @@ class Dispatcher:
         self._context.board.publish(job)
         log.info("run begins", extra={"slot": slot, "attempt": job.attempt, "model": job.model_id})
         try:
-            ended = await self._attempt(slot, job, lease)
+            await self._settle(await self._ending(slot, job, lease))
+        except Exception:
+            log.exception("the end of a run could not be recorded; its lease will lapse")
+
+    async def _ending(self, slot: str, job: Job, lease: Lease) -> Job:
+        """Attempt the job; return it as the store has it once its run has ended, however it did."""
+        verdict: Callable[[], Job]
+        try:
+            return await self._attempt(slot, job, lease)
         except asyncio.CancelledError:
-            ended = await self._hop.complete(self._ended_early, lease)
+            verdict = partial(self._jobs.release, lease)
         except errors.RunCutShort as error:
-            ended = await self._hop.run(
-                self._jobs.cut_short, lease, error.message, self._context.settings.attempts_max
-            )
-        except errors.StaleLease:
-            ended = await self._hop.run(self._jobs.get, job.id)
+            attempts_max = self._context.settings.attempts_max
+            verdict = partial(self._jobs.cut_short, lease, error.message, attempts_max)
         except Exception as error:
             failure = as_job_failure(error)
-            ended = await self._hop.run(self._jobs.fail, lease, failure.error_code, failure.message)
-        await self._settle(ended)
+            verdict = partial(self._jobs.fail, lease, failure.error_code, failure.message)
+        return await self._hop.complete(self._record, verdict, job.id)
 
-    def _ended_early(self, lease: Lease) -> Job:
-        """Put the job back, unless it was cancelled."""
+    def _record(self, verdict: Callable[[], Job], job_id: str) -> Job:
+        """Apply `verdict`, unless the job has gone on without its run: it was cancelled."""
         try:
-            return self._jobs.release(lease)
+            return verdict()
         except errors.StaleLease:
-            return self._jobs.get(lease.job_id)
+            return self._jobs.get(job_id)
 
     async def _settle(self, job: Job) -> None:
         log.info("run ended", extra={"state": job.state, "error_code": job.error_code})
@@ -146,7 +154,7 @@ class Dispatcher:
 
     async def _attempt(self, slot: str, job: Job, lease: Lease) -> Job:
         remaining_s = (job.deadline_at - datetime.now(UTC)).total_seconds()
-        temporary = self._media.temporary("result")
+        temporary = self._media.temporary(MediaKind.RESULT)
         reports = Reports(self._context, lease)
         try:
             async with asyncio.timeout(remaining_s), reports:

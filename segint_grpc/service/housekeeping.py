@@ -11,6 +11,7 @@ import logging
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.unpacking import Unpacking
+from segint_grpc.store.retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ class Housekeeping:
         self._hop = context.hop
         self._unpacking = unpacking
         self._work = work
+        settings = context.settings
+        self._lifetimes = Retention(
+            settings.failed_body_retention_s, settings.result_retention_s, settings.row_retention_s
+        )
 
     async def take_up(self) -> None:
         """Bring jobs that an earlier server left unfinished back on their way, and sweep what it dropped."""
@@ -60,15 +65,21 @@ class Housekeeping:
             log.info("deadline passed in the queue", extra={"expired": job.id})
             self._context.board.publish(job)
             await self._unpacking.drop(job.id)
+        attempts_max = self._context.settings.attempts_max
+        for job in await self._hop.run(self._store.jobs.reclaim, attempts_max):
+            log.warning("a run was not heard of any more", extra={"reclaimed": job.id})
+            self._context.board.publish(job)
+            self._work.set()
 
     def _forget(self) -> None:
         """Remove what is past its retention: first the files, then the note that they are gone."""
-        jobs, media = self._store.jobs, self._store.media
-        due = jobs.due()
+        retention, media = self._store.retention, self._store.media
+        due = retention.due(self._lifetimes)
         for job_id in due.bodies:
             media.body_path(job_id).unlink(missing_ok=True)
         for job_id in due.results:
             media.result_path(job_id).unlink(missing_ok=True)
-        jobs.forget_bodies(due.bodies)
-        jobs.forget_results(due.results)
-        jobs.delete_rows(due.rows)
+        retention.forget_bodies(due.bodies)
+        retention.forget_results(due.results)
+        retention.delete_rows(due.rows)
+        retention.delete_unlinked_opinions(self._lifetimes.row_s)

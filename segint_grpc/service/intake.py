@@ -14,6 +14,7 @@ from typing import BinaryIO
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
 from segint_grpc.settings import Settings
+from segint_grpc.store.media import MediaKind
 from segint_grpc.store.store import Store
 from segint_grpc.wire.model_input_reader import ModelInputReader
 from segint_grpc.wire.volume_decoder import VolumeDecoder
@@ -30,7 +31,7 @@ class Intake:
         self._job_id = job_id
         self._media = store.media
         self._limit_bytes = settings.upload_max_bytes
-        self._spool = self._media.temporary("body")
+        self._spool = self._media.temporary(MediaKind.BODY)
         self._file = _open(self._spool)
         self._digest = hashlib.sha256()
         self._lock = threading.Lock()

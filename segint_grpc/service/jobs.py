@@ -11,6 +11,7 @@ from segint_grpc import errors
 from segint_grpc.domain.jobs import Job, JobState
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.store.opinions import OpinionKind
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Jobs:
             await self._dispatcher.drop(job)
         return JobView(job)
 
-    async def keep_opinion(self, kind: str, segmentation_id: str, body: bytes) -> bool:
+    async def keep_opinion(self, kind: OpinionKind, segmentation_id: str, body: bytes) -> bool:
         """Keep a serialized feedback or telemetry; return whether it names a job that is known."""
         return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body)
 

@@ -24,6 +24,8 @@ from segint_grpc.service.unpacking import Unpacking
 
 log = logging.getLogger(__name__)
 
+CLIENT_VERSION_MAX = 64
+
 
 @dataclass(frozen=True)
 class Posting:
@@ -64,11 +66,21 @@ class Submissions:
                 await self._hop.run(intake.take, chunk)
                 self._figures.bytes_received += len(chunk)
             message = await self._hop.run(intake.message)
-            warnings = fit(message, model)
-            new = self._describe(posting, job_id, intake, message, submitted_at)
+            new = NewJob(
+                id=job_id,
+                model_id=posting.model_id,
+                caller=posting.caller,
+                body_sha256=intake.sha256,
+                body_bytes=intake.size_bytes,
+                client_version=message.ClientInformation.SoftwareVersion[:CLIENT_VERSION_MAX],
+                request_id=logs.request_id.get(),
+                submitted_at=submitted_at,
+                deadline_at=submitted_at + timedelta(seconds=self._settings.job_deadline_s),
+                warnings=tuple(fit(message, model)),
+            )
             job, repeated = await self._hop.complete(self._keep, intake, new)
             if not repeated:
-                self._unpacking.begin(job, message, intake.decoder, warnings)
+                self._unpacking.begin(job, message, intake.decoder)
         facts = {"accepted_as": job.id, "repeated": repeated, "bytes": job.body_bytes}
         log.info("scan accepted", extra=facts)
         return job, repeated
@@ -95,21 +107,6 @@ class Submissions:
         free_bytes = await self._hop.run(self._store.media.free_bytes)
         if free_bytes < settings.free_disk_min_bytes + size_bytes:
             raise errors.DiskFull("Too little disk is free for another scan; the operator must make room.")
-
-    def _describe(
-        self, posting: Posting, job_id: str, intake: Intake, message: Model_pb2.ModelInput, now: datetime
-    ) -> NewJob:
-        return NewJob(
-            id=job_id,
-            model_id=posting.model_id,
-            caller=posting.caller,
-            body_sha256=intake.sha256,
-            body_bytes=intake.size_bytes,
-            client_version=message.ClientInformation.SoftwareVersion[:64],
-            request_id=logs.request_id.get(),
-            submitted_at=now,
-            deadline_at=now + timedelta(seconds=self._settings.job_deadline_s),
-        )
 
     def _keep(self, intake: Intake, new: NewJob) -> tuple[Job, bool]:
         """Make the body durable, then the job; take the body back where there is no new job."""

@@ -85,7 +85,7 @@ def _within(
 
 
 def _triple(bounds: Model_pb2.ModelChannelConstraints, name: str) -> tuple[float, float, float] | None:
-    if not bounds.HasField(name):  # type: ignore[arg-type]
+    if not bounds.HasField(name):
         return None
     vector = getattr(bounds, name)
     return (vector.X, vector.Y, vector.Z)

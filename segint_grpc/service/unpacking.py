@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
@@ -33,9 +33,7 @@ class Unpacking:
         self._files: dict[str, list[VoxelFile]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(
-        self, job: Job, message: Model_pb2.ModelInput, decoder: VolumeDecoder, warnings: Sequence[str]
-    ) -> None:
+    def begin(self, job: Job, message: Model_pb2.ModelInput, decoder: VolumeDecoder) -> None:
         """Wait for `decoder`, check its volumes against `message` and queue the job, in the background."""
 
         def unpack() -> list[VoxelFile]:
@@ -44,11 +42,11 @@ class Unpacking:
             except DimensionsChanged:
                 return self._decode(job.id)
 
-        self._start(self._queue(job, unpack, warnings))
+        self._start(self._queue(job, unpack))
 
     def resume(self, job: Job) -> None:
         """Unpack the stored body of a job that was RECEIVED when the server ended, in the background."""
-        self._start(self._queue(job, lambda: self._decode(job.id), ()))
+        self._start(self._queue(job, lambda: self._decode(job.id)))
 
     async def voxels(self, job_id: str) -> list[VoxelFile]:
         """Return a job's voxel files in the order of its channels, made again where they are gone.
@@ -63,7 +61,8 @@ class Unpacking:
     async def drop(self, job_id: str) -> None:
         """Remove the voxel files of a job that has ended."""
         files = self._files.pop(job_id, [])
-        await self._hop.run(lambda: [file.path.unlink(missing_ok=True) for file in files])
+        for file in files:
+            await self._hop.run(file.path.unlink, missing_ok=True)
 
     async def close(self) -> None:
         """Stop what is under way; the jobs stay RECEIVED and are taken up at the next start."""
@@ -77,14 +76,12 @@ class Unpacking:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _queue(
-        self, job: Job, unpack: Callable[[], list[VoxelFile]], warnings: Sequence[str]
-    ) -> None:
+    async def _queue(self, job: Job, unpack: Callable[[], list[VoxelFile]]) -> None:
         logs.job_id.set(job.id)
         jobs = self._store.jobs
         try:
             self._files[job.id] = await self._hop.run(unpack)
-            job = await self._hop.run(jobs.queue, job.id, warnings)
+            job = await self._hop.run(jobs.queue, job.id)
         except errors.StaleLease:
             await self.drop(job.id)
             return
@@ -110,6 +107,7 @@ def as_job_failure(error: Exception) -> errors.JobFailure:
     if isinstance(error, errors.JobFailure):
         return error
     if isinstance(error, errors.SegIntError):
+        log.info("job failed: %s", error.message)
         return errors.ClientMistake(error.message)
     if isinstance(error, OSError):
         log.error("job failed on a file", exc_info=error)

@@ -43,13 +43,14 @@ def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
     Raises:
         AlreadyExists: there is a job of that id.
     """
-    columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__}
+    columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "warnings"}
     columns |= {"id": parse_job_id(new.id), "state": JobState.RECEIVED, "stage": Stage.RECEIVE}
     try:
         transaction.change(JobTable.insert(**columns))
     except IntegrityError:
         raise errors.AlreadyExists(f"There is already a segmentation {new.id}.") from None
     note(transaction, new.id, at, EventKind.STATE, JobState.RECEIVED)
+    warn(transaction, new.id, at, new.warnings)
 
 
 def claim(

@@ -94,7 +94,7 @@ def start(home: Path, http: str = "127.0.0.1:0", grpc: str = "127.0.0.1:0", **se
     with log:
         process = subprocess.Popen(
             [SEGINT, "serve", "--home", str(home), "--http", http, "--grpc", grpc, "--ready-fd", str(writing)],
-            env={**os.environ, "SEGINT_FREE_DISK_MIN_BYTES": "0", **environment},
+            env={**os.environ, "SEGINT_FREE_DISK_MIN_BYTES": "0"} | environment,
             stdout=log,
             stderr=log,
             pass_fds=(writing,),
