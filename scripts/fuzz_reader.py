@@ -35,25 +35,25 @@ class KeptData:
         self.data: dict[int, bytes] = {}
         self.expected: dict[int, int | None] = {}
         self._open = (-1, 0)
-        self._pieces: list[memoryview] = []
+        self.pieces: list[memoryview] = []
 
     def begin(self, channel: int, length: int, expected_bytes: int | None) -> None:
         """Forget what the channel had."""
         assert self._open == (-1, 0), "a field begins within another"
         self._open = (channel, length)
-        self._pieces = []
+        self.pieces = []
         self.expected[channel] = expected_bytes
 
     def write(self, piece: memoryview) -> None:
         """Keep the piece as it is."""
         assert self._open != (-1, 0), "a piece outside a field"
         assert piece, "an empty piece"
-        self._pieces.append(piece)
+        self.pieces.append(piece)
 
     def end(self) -> None:
         """Put the field together."""
         channel, length = self._open
-        self.data[channel] = b"".join(self._pieces)
+        self.data[channel] = b"".join(self.pieces)
         assert len(self.data[channel]) == length, "another length than announced"
         self._open = (-1, 0)
 
