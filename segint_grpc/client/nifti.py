@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from segint_grpc import errors
 from segint_grpc.client.calibration import to_int16
-from segint_grpc.client.scan import LPS_TO_RAS, FileOrder, NiftiFrame, Scan, geometry_from
+from segint_grpc.client.scan import (
+    LPS_TO_RAS,
+    FileOrder,
+    NiftiFrame,
+    Scan,
+    geometry_from,
+    nearest_order,
+    reordered,
+)
 
 MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
 SHEAR_MAX = 1e-3
@@ -40,10 +48,10 @@ def read(path: Path) -> Scan:
     millimetres = MM_PER_UNIT[frame.unit]
     affine = LPS_TO_RAS @ np.diag((millimetres, millimetres, millimetres, 1.0)) @ frame.sform
     _check_axes(affine, path)
-    order = _nearest_order(affine)
+    order = nearest_order(affine)
     image_kji = _calibrated(order.to_scan(_voxels(image, path)), image.dataobj, path)
     depth, height, width = image_kji.shape
-    geometry = geometry_from(_reordered(affine, order, (width, height, depth)), (depth, height, width))
+    geometry = geometry_from(reordered(affine, order, (width, height, depth)), (depth, height, width))
     notes = _notes(frame, image.shape[:3], millimetres)
     return Scan(image_kji, geometry, dataclasses.replace(frame, order=order), str(path), notes)
 
@@ -106,29 +114,6 @@ def _check_axes(affine: NDArray[np.float64], path: Path) -> None:
                 f"{path} is sheared: its axes {'ijk'[one]} and {'ijk'[other]} meet at {angle:.2f} degrees "
                 "and not 90. Resample it to right angles first."
             )
-
-
-def _nearest_order(affine_lps: NDArray[np.float64]) -> FileOrder:
-    axes = affine_lps[:3, :3] / np.linalg.norm(affine_lps[:3, :3], axis=0)
-
-    def alikeness(order: tuple[int, ...]) -> float:
-        return sum(abs(float(axes[scan_axis, n])) for n, scan_axis in enumerate(order))
-
-    a, b, c = max(itertools.permutations(range(3)), key=alikeness)
-    i, j, k = (bool(axes[scan_axis, n] < 0) for n, scan_axis in enumerate((a, b, c)))
-    return FileOrder((a, b, c), (i, j, k))
-
-
-def _reordered(
-    affine_lps: NDArray[np.float64], order: FileOrder, shape_xyz: tuple[int, int, int]
-) -> NDArray[np.float64]:
-    result = affine_lps.copy()
-    for n, scan_axis in enumerate(order.axes):
-        step = affine_lps[:3, n]
-        result[:3, scan_axis] = -step if order.flipped[n] else step
-        if order.flipped[n]:
-            result[:3, 3] += step * (shape_xyz[scan_axis] - 1)
-    return result
 
 
 def _notes(frame: NiftiFrame, shape_ijk: tuple[int, ...], millimetres: float) -> tuple[str, ...]:

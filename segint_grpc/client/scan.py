@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,31 @@ def frame_of(geometry: Geometry) -> NiftiFrame:
     """Return the NIfTI frame of a scan that comes from no NIfTI file: scanner coordinates, millimetres."""
     affine = LPS_TO_RAS @ geometry.affine
     return NiftiFrame(sform=affine, qform=affine, sform_code=1, qform_code=1, unit="mm", order=FileOrder())
+
+
+def nearest_order(affine_lps: NDArray[np.float64]) -> FileOrder:
+    """Return the order in which an array with this affine comes nearest to x left, y back, z up."""
+    axes = affine_lps[:3, :3] / np.linalg.norm(affine_lps[:3, :3], axis=0)
+
+    def alikeness(order: tuple[int, ...]) -> float:
+        return sum(abs(float(axes[scan_axis, n])) for n, scan_axis in enumerate(order))
+
+    a, b, c = max(itertools.permutations(range(3)), key=alikeness)
+    i, j, k = (bool(axes[scan_axis, n] < 0) for n, scan_axis in enumerate((a, b, c)))
+    return FileOrder((a, b, c), (i, j, k))
+
+
+def reordered(
+    affine_lps: NDArray[np.float64], order: FileOrder, shape_xyz: tuple[int, int, int]
+) -> NDArray[np.float64]:
+    """Return the affine of an array after `order.to_scan`; `shape_xyz` is the shape it then has."""
+    result = affine_lps.copy()
+    for n, scan_axis in enumerate(order.axes):
+        step = affine_lps[:3, n]
+        result[:3, scan_axis] = -step if order.flipped[n] else step
+        if order.flipped[n]:
+            result[:3, 3] += step * (shape_xyz[scan_axis] - 1)
+    return result
 
 
 def geometry_from(affine_lps_mm: NDArray[np.float64], shape_kji: tuple[int, int, int]) -> Geometry:
