@@ -1,4 +1,4 @@
-"""`segint serve` with stand-ins for core and gateway: JOURNAL READY_FD SETTING=VALUE …."""
+"""`segint serve` with stand-ins for core and gateway: JOURNAL SETTING=VALUE … --ready-fd N."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segint_grpc.serve import run as server
 
 
 def main() -> None:
-    journal, ready_fd, *settings = sys.argv[1:]
+    journal, *settings, _, ready_fd = sys.argv[1:]
     overrides = dict(setting.split("=", 1) for setting in settings)
 
     def stand_in(name: str, listen: str) -> tuple[str, ...]:

@@ -45,9 +45,10 @@ def start(tmp_path: Path, journal: Journal) -> Iterator[Start]:
     def start(http: str = "127.0.0.1:0", grpc: str = "127.0.0.1:0", **settings: str) -> Served:
         settings = {"home": str(tmp_path / "home"), "http": http, "grpc": grpc, **settings}
         reader, writer = os.pipe()
-        module = ("-m", "tests.fakes.serve_stand_ins", str(journal.path), str(writer))
+        given = [f"{name}={value}" for name, value in settings.items()]
+        module = ("-m", "tests.fakes.serve_stand_ins", str(journal.path), *given)
         process = subprocess.Popen(
-            (sys.executable, *module, *(f"{name}={value}" for name, value in settings.items())),
+            (sys.executable, *module, "--ready-fd", str(writer)),
             pass_fds=(writer,),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
