@@ -47,9 +47,7 @@ def _parse_network(text: str) -> Network:
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:
-        raise errors.InvalidSetting(
-            f"allow: {text!r} is no network; write one as 192.168.10.0/24."
-        ) from None
+        raise errors.InvalidSetting(f"allow: {text!r} is no network; write one as 192.168.10.0/24.") from None
 
 
 def check_allowed(peer: str, networks: Sequence[Network]) -> None:

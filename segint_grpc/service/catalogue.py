@@ -112,9 +112,7 @@ class Catalogue:
             raise errors.UnknownModel(f"The model {version_id!r} is not offered at present: {view.problem}")
         return self.describe(record, version, version.runtime)
 
-    def describe(
-        self, record: FamilyRecord, version: VersionRecord, runtime: RuntimeRecord
-    ) -> ResolvedModel:
+    def describe(self, record: FamilyRecord, version: VersionRecord, runtime: RuntimeRecord) -> ResolvedModel:
         """Return `version` as it would be with `runtime`, whether that works or not.
 
         Raises:
