@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from generated.segint.v1 import operations_pb2, operations_pb2_grpc
-from segint_grpc.api.segmentation import state_number
+from segint_grpc.api.segmentation import STATES
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
@@ -32,7 +32,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         figures = self._context.figures
         return operations_pb2.GetFiguresResponse(
             jobs=[
-                operations_pb2.JobCount(model_id=model_id, state=state_number(state), count=count)
+                operations_pb2.JobCount(model_id=model_id, state=STATES[state], count=count)
                 for (model_id, state), count in counts.items()
             ],
             queue_length=sum(n for (_, state), n in counts.items() if state is JobState.QUEUED),

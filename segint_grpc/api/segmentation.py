@@ -24,6 +24,14 @@ from segint_grpc.store.opinions import OpinionKind
 
 CHUNK_BYTES = 1024 * 1024
 CREDITS = 100_000.0
+STATES = {
+    JobState.RECEIVED: job_pb2.JOB_STATE_RECEIVED,
+    JobState.QUEUED: job_pb2.JOB_STATE_QUEUED,
+    JobState.RUNNING: job_pb2.JOB_STATE_RUNNING,
+    JobState.SUCCEEDED: job_pb2.JOB_STATE_SUCCEEDED,
+    JobState.FAILED: job_pb2.JOB_STATE_FAILED,
+    JobState.CANCELLED: job_pb2.JOB_STATE_CANCELLED,
+}
 CANCELLED_TEXT = "The segmentation was cancelled."
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -164,7 +172,7 @@ def progress_of(view: JobView) -> job_pb2.JobProgress:
     message = job_pb2.JobProgress(
         segmentation_id=job.id,
         model_id=job.model_id,
-        state=state_number(job.state),
+        state=STATES[job.state],
         progress=segmentation_progress(job),
         stage=job.stage,
         jobs_ahead=view.jobs_ahead,
@@ -186,11 +194,6 @@ def segmentation_progress(job: Job) -> Model_pb2.SegmentationProgress:
     else:
         code, text = job.error_code or "None", job.error_text
     return Model_pb2.SegmentationProgress(Progress=job.percent, Errors=text, ErrorCode=code)
-
-
-def state_number(state: JobState) -> job_pb2.JobState:
-    """Return the wire's number of a job's state."""
-    return job_pb2.JobState(job_pb2.JobState.Value(f"JOB_STATE_{state.name}"))
 
 
 def timestamp(moment: datetime) -> Timestamp:
