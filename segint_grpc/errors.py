@@ -176,3 +176,7 @@ class ServerUnreachable(Unavailable):
 
 class MissingLibrary(SegIntError):
     """A library that this needs is not installed."""
+
+
+class Unwritable(SegIntError):
+    """A file or folder cannot be written."""

@@ -25,12 +25,14 @@ class JobEvent:
         stage: the server's word for what is being done, or "" where only percent is known.
         state: received, queued, running, succeeded, failed or cancelled, or "" where unknown.
         jobs_ahead: how many jobs run before this one.
+        warnings: what the server noticed about the request or the masks.
     """
 
     percent: int
     stage: str = ""
     state: str = ""
     jobs_ahead: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def started(self) -> bool:
@@ -69,6 +71,7 @@ def _parse(text: str) -> JobEvent:
             stage=str(fields.get("stage", "")),
             state=str(fields.get("state", "")).lower().removeprefix("job_state_"),
             jobs_ahead=int(fields.get("jobs_ahead", 0)),
+            warnings=tuple(map(str, fields.get("warnings", ()))),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EventError(f"no event of a job: {error}") from None
