@@ -84,8 +84,8 @@ class VolumeDecoder:
         expected_bytes = self._final_bytes.get(channel, expected_bytes)
         if expected_bytes is not None and expected_bytes > self._bytes_max:
             raise errors.TooLarge(
-                f"Channel {channel + 1} has {expected_bytes} bytes of voxels;"
-                f" this server takes at most {self._bytes_max}."
+                f"Channel {channel + 1}: the dimensions ask for up to {expected_bytes} bytes of voxels;"
+                f" this server takes at most {self._bytes_max} (two for each of the setting voxels_max)."
             )
         bound_bytes = self._bytes_max if expected_bytes is None else expected_bytes
         self._put(_Field(channel, bound_bytes))
