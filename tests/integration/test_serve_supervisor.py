@@ -129,7 +129,7 @@ async def test_a_child_that_never_comes_up_is_given_up_after_a_few_tries(journal
 
 @pytest.mark.parametrize("flag", ["--mute", "--babble"])
 async def test_a_child_that_does_not_say_that_it_is_ready_is_killed(journal: Journal, flag: str) -> None:
-    patience = Patience(pause_s=0.01, ready_s=2.0, first_tries=1)
+    patience = Patience(pause_s=0.01, ready_s=1.0, first_tries=1)
     with pytest.raises(errors.StartRefused, match="no sign of being ready"):
         async with running(stand_in(journal, "core", flag), patience=patience):
             pass
