@@ -107,8 +107,9 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the database cannot be opened through this object again."""
-        self._database.close_all()
-        self._database.init(None)
+        if not self._database.deferred:
+            self._database.close_all()
+            self._database.init(None)
 
 
 @contextmanager
@@ -130,4 +131,4 @@ def sqlite_name(error: peewee.PeeweeException) -> str:
 
     See https://www.sqlite.org/rescode.html.
     """
-    return str(getattr(error.args[0], "sqlite_errorname", "")) if error.args else ""
+    return str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))

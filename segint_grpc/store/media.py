@@ -23,7 +23,7 @@ from segint_grpc.store.durable import PART, disk_errors, publish, sync_folder
 JOB_FILE = re.compile(r"(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.pb")
 MODEL_FOLDER = re.compile(r"[0-9a-f]{64}")
 MODEL_NAME = re.compile(r"(?!\.)[\w .+()-]{1,120}", re.ASCII)
-FAMILY_NAME_LENGTH_MAX = 100
+FAMILY_NAME_LENGTH_MAX = 50
 
 
 class MediaKind(StrEnum):
@@ -74,7 +74,7 @@ class Media:
 
     def family_path(self, canonical_name: str) -> Path:
         """Return where a family's copy lies: under its own name as far as a file can have it."""
-        safe = re.sub(r"[^\w .-]|^\.", "_", canonical_name)[:FAMILY_NAME_LENGTH_MAX]
+        safe = re.sub(r"[^\w .-]|^\.|^$", "_", canonical_name)[:FAMILY_NAME_LENGTH_MAX]
         if safe != canonical_name:
             safe += "-" + hashlib.sha256(canonical_name.encode()).hexdigest()[:8]
         return self._home.families / f"{safe}.pb"

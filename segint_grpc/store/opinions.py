@@ -41,10 +41,11 @@ class OpinionStore:
     def bodies(self, kind: OpinionKind, job_id: str) -> list[bytes]:
         """Return the messages of `kind` on a job, oldest first; none where the job is unknown."""
         with self._database.read() as transaction:
-            query = OpinionTable.select(OpinionTable.body).order_by(OpinionTable.id)
             known = _known_job(transaction, job_id)
-            rows = transaction.rows(query.where(OpinionTable.kind == kind, OpinionTable.job == known))
-        return [bytes(row["body"]) for row in rows]
+            if known is None:
+                return []
+            query = OpinionTable.select().where(OpinionTable.kind == kind, OpinionTable.job == known)
+            return [bytes(row["body"]) for row in transaction.rows(query.order_by(OpinionTable.id))]
 
 
 def _known_job(transaction: Transaction, segmentation_id: str) -> str | None:
