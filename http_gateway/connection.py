@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from multidict import CIMultiDict
 
 from http_gateway import answers
 from http_gateway.exchange import EXCHANGE, Services, open_exchange
@@ -43,10 +44,14 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the answer to a request that never reached the front, because it is no proper HTTP."""
-        if request.writer.output_size:
-            raise ConnectionAbortedError("the answer had begun") from exc
-        exchange = open_exchange(request, self._services)
+        """Return the answer to a request that never reached the front, because it is no proper HTTP.
+
+        Raises:
+            ConnectionAbortedError: there is nobody to answer, or an answer had begun.
+        """
+        if request.writer.output_size or isinstance(exc, ConnectionError):
+            raise ConnectionAbortedError("the connection breaks here") from exc
+        exchange = open_exchange(request, self._services, CIMultiDict())
         exchange.route = "malformed"
         response = answers.answer_refusal(exchange, _explain(exc))
         response.force_close()

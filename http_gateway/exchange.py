@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from http_gateway.core import Core
 from http_gateway.metrics import Metrics
@@ -60,12 +61,15 @@ Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
 EXCHANGE = web.RequestKey("exchange", Exchange)
 
 
-def open_exchange(request: web.BaseRequest, services: Services) -> Exchange:
-    """Return the exchange of `request`, which is found in it again, and set the request id for the logs."""
-    given = request.headers.get("X-Request-Id", "")
+def open_exchange(request: web.BaseRequest, services: Services, headers: MultiMapping[str]) -> Exchange:
+    """Return the exchange of `request`, which is found in it again, and set the request id for the logs.
+
+    `headers` are the request's, or none where it was too broken to have any.
+    """
+    given = headers.get("X-Request-Id", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else logs.new_request_id()
     logs.request_id.set(request_id)
-    accept = request.headers.getall("Accept", None)
+    accept = headers.getall("Accept", None)
     exchange = Exchange(
         request=request,
         services=services,

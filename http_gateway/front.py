@@ -29,15 +29,16 @@ class Front:
         """Return the answer to `request`.
 
         Raises:
-            ConnectionAbortedError: the answer had begun; its end is missing, so the connection must break.
+            ConnectionError: the client is gone, or the answer had begun and its end is missing; the
+                connection must break.
         """
-        exchange = open_exchange(request, self._services)
+        exchange = open_exchange(request, self._services, request.headers)
         self._services.metrics.in_progress.inc()
         try:
             route = self._find(exchange)
             await self._check_body(exchange, route)
             return await route.handler(exchange)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConnectionError):
             log.info("the client went away", extra={"route": exchange.route})
             raise
         except Exception as error:

@@ -56,7 +56,7 @@ _TRANSPORT_SENTENCES: dict[int, str] = {
 _SERVER_FAILED = "The server failed; its log says more under the request id."
 
 
-class Refusal(Exception):  # noqa: N818 - an answer like any other, not a fault of this server
+class Refusal(Exception):
     """A request is answered with this HTTP status and sentence instead of what it asked for."""
 
     def __init__(self, status: int, details: str, headers: Mapping[str, str] | None = None) -> None:

@@ -76,14 +76,24 @@ async def _upload(exchange: Exchange, call: SubmitCall) -> pb.SubmitResponse:
 
 
 async def _send(exchange: Exchange, call: SubmitCall) -> None:
+    """Send the header and the body, each piece when the next one, or the intact end, is there.
+
+    To the core a cancelled stream looks like one that has ended, so a body that breaks off must never have
+    gone out whole.
+    """
     header = pb.SubmitHeader(model_id=exchange.parameters["model"], caller=str(exchange.peer or ""))
     size_bytes = intake.known_size(exchange.request)
     if size_bytes is not None:
         header.size_bytes = size_bytes
     try:
         await call.write(pb.SubmitRequest(header=header))
+        held = b""
         async for piece in intake.pieces(exchange, exchange.services.settings.upload_max_bytes):
-            await call.write(pb.SubmitRequest(chunk=piece))
+            if held:
+                await call.write(pb.SubmitRequest(chunk=held))
+            held = piece
+        if held:
+            await call.write(pb.SubmitRequest(chunk=held))
         await call.done_writing()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         return  # the core has already answered; what it said comes from the call itself

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,7 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         self.received_bytes = 0
         self.largest_chunk_bytes = 0
         self.submissions = 0
+        self.upload_began = asyncio.Event()
         self.upload_ended = asyncio.Event()
         self.watch_ended = asyncio.Event()
         self.body_max_bytes = 64 * 1024 * 1024
@@ -99,6 +100,8 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         self.cut_result_after_bytes: int | None = None
         self.failure: tuple[grpc.StatusCode, str] | None = None
         self.silent = False
+        self.keep_bodies = True
+        self.on_call: Callable[[Any], None] = lambda context: None
         self.health = health.aio.HealthServicer()
 
     def job(self, model_id: str = MODEL_ID) -> FakeJob:
@@ -124,7 +127,8 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
     async def _submit(self, requests: Any, context: Any) -> pb.SubmitResponse:
         await self._enter(context)
         self.submissions += 1
-        header, digest, body = None, hashlib.sha256(), bytearray()
+        self.upload_began.set()
+        header, digest, body, sent_bytes = None, hashlib.sha256(), bytearray(), 0
         async for request in requests:
             part = request.WhichOneof("part")
             if (part == "header") == (header is not None):
@@ -134,8 +138,9 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
                 await self._check_header(header, context)
                 continue
             digest.update(request.chunk)
-            body += request.chunk
-            await self._check_chunk(request.chunk, len(body), context)
+            sent_bytes += len(request.chunk)
+            body += request.chunk if self.keep_bodies or not body else b""
+            await self._check_chunk(request.chunk, sent_bytes, context)
         if header is None:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The header is missing.")
         return await self._accept(header, digest.hexdigest(), bytes(body), context)
@@ -278,6 +283,7 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         metadata = dict(context.invocation_metadata() or ())
         request_id = metadata.get(logs.REQUEST_ID_METADATA, "")
         self.request_ids.append(request_id)
+        self.on_call(context)
         context.set_trailing_metadata(((logs.REQUEST_ID_METADATA, request_id),))
         if self.silent:
             await asyncio.Event().wait()
