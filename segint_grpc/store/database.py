@@ -99,11 +99,8 @@ class Database:
 
     def _roll_back(self) -> None:
         """Undo what was not committed, as SQLite itself has already done when its disk was full."""
-        try:
-            if self._database.connection().in_transaction:
-                self._database.rollback()
-        except peewee.DatabaseError:
-            self._database.manual_close()
+        if self._database.connection().in_transaction:
+            self._database.rollback()
 
     def close(self) -> None:
         """Close every connection; the database cannot be opened through this object again."""

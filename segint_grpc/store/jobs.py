@@ -121,8 +121,8 @@ class JobStore(JobReader):
     def cut_short(self, lease: Lease, reason: str, attempts_max: int) -> Job:
         """Take back a job whose run was ended from outside, by no fault of its own. Raises StaleLease.
 
-        It goes back into the queue, or fails once `attempts_max` of its runs have ended so. `reason`
-        completes a sentence that begins with "because".
+        It goes back into the queue, or fails once `attempts_max` of its runs have ended so. `reason` is
+        a sentence for the job's owner.
         """
         now = self._now()
         with self._database.write() as transaction:
@@ -131,7 +131,7 @@ class JobStore(JobReader):
 
     def release(self, lease: Lease) -> Job:
         """Put a running job back because the server stops, not held against it. Raises StaleLease."""
-        change = lifecycle.requeued(RunOutcome.RELEASED, "the server stopped")
+        change = lifecycle.requeued(RunOutcome.RELEASED, "The server stopped.")
         with self._database.write() as transaction:
             return _advance(transaction, lease, change, self._now())
 
@@ -149,11 +149,11 @@ class JobStore(JobReader):
 
     def recover(self, attempts_max: int) -> list[Job]:
         """Take back every running job at start-up, when nothing can be running; each as `cut_short`."""
-        return self._take_back(attempts_max, "the server ended", lapsed=False)
+        return self._take_back(attempts_max, "The server ended while the job ran.", lapsed=False)
 
     def reclaim(self, attempts_max: int) -> list[Job]:
         """Take back the running jobs whose lease has run out, each as `cut_short`."""
-        return self._take_back(attempts_max, "its slot was not heard of any more", lapsed=True)
+        return self._take_back(attempts_max, "The slot was not heard of any more.", lapsed=True)
 
     def expire(self) -> list[Job]:
         """Fail the jobs that no slot has taken before their deadline; return them."""

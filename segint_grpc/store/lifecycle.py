@@ -158,7 +158,7 @@ def cut_short(transaction: Transaction, job_id: str, reason: str, attempts_max: 
     cuts = transaction.count(earlier) + 1
     if cuts < attempts_max:
         return requeued(RunOutcome.CUT_SHORT, reason)
-    text = f"Runs ended from outside: {cuts}, the last because {reason}. The job is not tried again."
+    text = f"{reason} That was run {cuts} to end so; the job is not tried again."
     change = failed({JobState.RUNNING}, at, errors.JobFailure.error_code, text)
     return replace(change, outcome=RunOutcome.CUT_SHORT)
 

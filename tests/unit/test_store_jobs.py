@@ -325,7 +325,7 @@ def test_a_change_to_a_job_that_never_was_is_refused(store: Store) -> None:
 
 def test_a_lease_of_an_earlier_run_changes_nothing(store: Store) -> None:
     _, lost = running_job(store)
-    store.jobs.cut_short(lost, "it was killed", 9)
+    store.jobs.cut_short(lost, "It was killed.", 9)
     claimed = store.jobs.claim("slot-1", LEASE_S)
     assert claimed
     job, lease = claimed
@@ -346,7 +346,7 @@ def test_a_run_cut_short_goes_back_to_the_front_and_its_progress_stays(store: St
     job, lease = running_job(store)
     other = queued_job(store, START + timedelta(seconds=1))
     store.jobs.report(lease, 60, "infer")
-    back = store.jobs.cut_short(lease, "it was killed", 2)
+    back = store.jobs.cut_short(lease, "It was killed.", 2)
     assert (back.state, back.stage, back.percent, back.finished_at) == (JobState.QUEUED, "queue", 60, None)
     claimed = store.jobs.claim("slot-0", LEASE_S)
     assert claimed
@@ -358,12 +358,12 @@ def test_a_run_cut_short_goes_back_to_the_front_and_its_progress_stays(store: St
 
 def test_a_job_whose_runs_are_cut_short_too_often_fails(store: Store) -> None:
     job, lease = running_job(store)
-    store.jobs.cut_short(lease, "its process was killed", 2)
+    store.jobs.cut_short(lease, "The process was killed.", 2)
     claimed = store.jobs.claim("slot-0", LEASE_S)
     assert claimed
-    failed = store.jobs.cut_short(claimed[1], "its process was killed", 2)
+    failed = store.jobs.cut_short(claimed[1], "The process was killed.", 2)
     assert (failed.state, failed.error_code) == (JobState.FAILED, "InternalError")
-    assert "its process was killed" in failed.error_text
+    assert "The process was killed." in failed.error_text
     assert [run.outcome for run in store.jobs.runs(job.id)] == [RunOutcome.CUT_SHORT] * 2
 
 
@@ -374,7 +374,7 @@ def test_an_orderly_stop_is_not_held_against_a_job(store: Store) -> None:
         claimed = store.jobs.claim("slot-0", LEASE_S)
         assert claimed
         lease = claimed[1]
-    assert store.jobs.cut_short(lease, "it was killed", 2).state is JobState.QUEUED
+    assert store.jobs.cut_short(lease, "It was killed.", 2).state is JobState.QUEUED
     assert [run.outcome for run in store.jobs.runs(job.id)] == [RunOutcome.RELEASED] * 5 + [
         RunOutcome.CUT_SHORT
     ]
@@ -383,7 +383,7 @@ def test_an_orderly_stop_is_not_held_against_a_job(store: Store) -> None:
 def test_at_start_up_every_running_job_is_taken_back(store: Store) -> None:
     running, _ = running_job(store)
     poisonous, lease = running_job(store, START - timedelta(seconds=60))
-    store.jobs.cut_short(lease, "it was killed", 2)
+    store.jobs.cut_short(lease, "It was killed.", 2)
     store.jobs.claim("slot-0", LEASE_S)
     waiting = queued_job(store)
     received, _ = job_in(store, JobState.RECEIVED)
@@ -465,7 +465,7 @@ def test_the_timeline_tells_the_whole_story(store: Store, clock: Clock) -> None:
     claimed = store.jobs.claim("slot-0", LEASE_S)
     assert claimed
     store.jobs.report(claimed[1], 30, "infer")
-    store.jobs.cut_short(claimed[1], "it was killed", 2)
+    store.jobs.cut_short(claimed[1], "It was killed.", 2)
     again = store.jobs.claim("slot-1", LEASE_S)
     assert again
     clock.advance(1)
@@ -477,7 +477,7 @@ def test_the_timeline_tells_the_whole_story(store: Store, clock: Clock) -> None:
         (1, "warning", "one channel renamed"),
         (2, "state", "running: run 1 in slot-0"),
         (2, "stage", "infer"),
-        (2, "state", "queued: it was killed"),
+        (2, "state", "queued: It was killed."),
         (2, "state", "running: run 2 in slot-1"),
         (3, "state", "succeeded"),
         (3, "warning", "empty mask"),
