@@ -149,11 +149,15 @@ def _tag(rng: random.Random, number: int, wire_type: WireType) -> bytes:
 
 
 def _padded(rng: random.Random, shortest: bytes, bytes_max: int) -> bytes:
-    """Return the varint `shortest`, now and then padded with zeros, up to `bytes_max` or one beyond."""
+    """Return the varint `shortest`, now and then padded up to `bytes_max` bytes, or one beyond.
+
+    What a tenth byte holds above the 64th bit is dropped, so there it may be anything.
+    """
     if rng.random() < 0.9:
         return shortest
     zeros = max(rng.randrange(bytes_max + 1) - len(shortest), 0)
-    return shortest[:-1] + bytes([shortest[-1] | 0x80]) + b"\x80" * zeros + b"\x00"
+    last = rng.choice((0x00, 0x7E)) if len(shortest) + zeros + 1 == 10 else 0x00
+    return shortest[:-1] + bytes([shortest[-1] | 0x80]) + b"\x80" * zeros + bytes([last])
 
 
 def damage(rng: random.Random, body: bytes) -> bytes:

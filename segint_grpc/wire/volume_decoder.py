@@ -15,7 +15,7 @@ from segint_grpc.wire.fast_gzip import GZIP_ERRORS, open_gzip
 from segint_grpc.wire.handover import Handover, HandoverClosedError
 
 MIB = 1024 * 1024
-PIECES_MAX = 8
+PIECES_MAX = 4
 """Pieces (of a chunk's size, usually 1 MiB) that wait for the thread before the giver has to wait."""
 
 WINDOW_BYTES = MIB

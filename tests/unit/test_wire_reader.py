@@ -270,6 +270,14 @@ def test_data_reach_the_sink_before_the_field_is_complete() -> None:
     assert sink.data == {0: b"0123456789"}
 
 
+def test_data_longer_than_their_volume_are_refused_before_any_reach_the_sink() -> None:
+    sink = fuzz_reader.KeptData()
+    reader = ModelInputReader(sink, channels_max=1)
+    with pytest.raises(errors.UnparsableMessage, match="reaches beyond the message"):
+        reader.feed(nested(3, b"\x22\x05abc") + b"de")
+    assert sink.pieces == []
+
+
 def test_the_message_comes_without_data_and_is_otherwise_whole() -> None:
     message, sink = read(scan(channels=2).SerializeToString())
     expected = scan(channels=2)
