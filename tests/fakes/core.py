@@ -139,7 +139,7 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
                 continue
             digest.update(request.chunk)
             sent_bytes += len(request.chunk)
-            body += request.chunk if self.keep_bodies or not body else b""
+            body += request.chunk if self.keep_bodies else b""
             await self._check_chunk(request.chunk, sent_bytes, context)
         if header is None:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The header is missing.")
@@ -163,12 +163,8 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "The disk is full.")
 
     async def _accept(self, header: Any, sha256: str, body: bytes, context: Any) -> pb.SubmitResponse:
-        try:
-            message = Model_pb2.ModelInput.FromString(body)
-        except DecodeError:
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The body is no ModelInput.")
-        if not message.Channels:
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The ModelInput has no channels.")
+        if self.keep_bodies:
+            await self._check_body(body, context)
         same = (header.model_id, header.caller, sha256)
         for job in self.jobs.values():
             if not job.ended and (job.model_id, job.caller, job.body_sha256) == same:
@@ -176,6 +172,14 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         job = FakeJob(str(uuid.uuid4()), header.model_id, sha256, header.caller)
         self.jobs[job.id] = job
         return pb.SubmitResponse(task=_task(job))
+
+    async def _check_body(self, body: bytes, context: Any) -> None:
+        try:
+            message = Model_pb2.ModelInput.FromString(body)
+        except DecodeError:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The body is no ModelInput.")
+        if not message.Channels:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The ModelInput has no channels.")
 
     async def GetProgress(self, request: Any, context: Any) -> pb.GetProgressResponse:
         await self._enter(context)
