@@ -16,7 +16,6 @@ from segint_grpc.store.retention import Retention
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 2.0
-RETENTION_EVERY = 15
 
 
 class Housekeeping:
@@ -49,15 +48,12 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Look after deadlines and retention until cancelled."""
-        round_number = 0
         while True:
             try:
                 await self._expire()
-                if round_number % RETENTION_EVERY == 0:
-                    await self._hop.run(self._forget)
+                await self._hop.run(self._forget)
             except Exception:
                 log.exception("housekeeping failed; it goes on")
-            round_number += 1
             await asyncio.sleep(INTERVAL_S)
 
     async def _expire(self) -> None:

@@ -64,7 +64,8 @@ def family(
             Type=Model_pb2.Structure.StructureType.Organ,
             InputChannelID=channel,
         )
-    message = Model_pb2.ModelFamily(CanonicalName=f"{name} family", ModelVersions=[version], LanguageCode="en")
+    message = Model_pb2.ModelFamily(CanonicalName=f"{name} family", LanguageCode="en")
+    message.ModelVersions.append(version)
     message.FamilyDescription.Name = name
     for channel in channels:
         message.FamilyDescription.InputChannels.add(ChannelID=channel)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +44,13 @@ class Server:
             return []
 
     def find(self, words: str) -> psutil.Process:
-        """The one child whose command line holds `words`."""
-        return next(p for p in self.processes() if words in " ".join(p.cmdline()))
+        """The one child whose command line holds `words`, once it runs."""
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up:
+            with contextlib.suppress(psutil.NoSuchProcess, StopIteration):
+                return next(p for p in self.processes() if words in " ".join(p.cmdline()))
+            time.sleep(0.05)
+        raise AssertionError(f"no process {words!r}")
 
     def model_processes(self) -> list[psutil.Process]:
         """The processes that hold a model: children of the fork server."""
@@ -93,7 +100,10 @@ def start(home: Path, http: str = "127.0.0.1:0", grpc: str = "127.0.0.1:0", **se
     log = (home.parent / f"{home.name}.out").open("ab")
     with log:
         process = subprocess.Popen(
-            [SEGINT, "serve", "--home", str(home), "--http", http, "--grpc", grpc, "--ready-fd", str(writing)],
+            [
+                *(SEGINT, "serve", "--home", str(home), "--http", http, "--grpc", grpc),
+                *("--ready-fd", str(writing)),
+            ],
             env={**os.environ, "SEGINT_FREE_DISK_MIN_BYTES": "0"} | environment,
             stdout=log,
             stderr=log,

@@ -69,8 +69,8 @@ def test_four_structures_of_a_real_scan_come_back_with_their_names_and_colours(
     image = read_scan(SHARED_DATA / name)
     output = velocity.segment(scan(channel(image.image_kji, "1", image.geometry.to_transform())), model)
     got = [
-        (c.Structure.StructureID, c.Structure.Name, (c.Structure.Color.R, c.Structure.Color.G, c.Structure.Color.B))
-        for c in output.Channels
+        (s.StructureID, s.Name, (s.Color.R, s.Color.G, s.Color.B))
+        for s in (channel_out.Structure for channel_out in output.Channels)
     ]
     assert got == [(identity, label, colour) for identity, label, colour, _ in structures]
     limits = ((-900, -400), (-120, -30), (20, 80), (150, 3000))
@@ -94,7 +94,8 @@ def test_two_channels_of_different_size_give_each_structure_its_own_channel_s_gr
 
 def test_bytes_are_read_as_unsigned(server: Server, velocity: Velocity, tmp_path: Path) -> None:
     family = example_models.family("Threshold bytes", [("1", "bright", (9, 9, 9), "1")])
-    model = example_models.install(server, tmp_path, family, example_models.THRESHOLD, {"limit_hu": torch.tensor(150)})
+    weights = {"limit_hu": torch.tensor(150)}
+    model = example_models.install(server, tmp_path, family, example_models.THRESHOLD, weights)
     image = np.arange(2 * 10 * 30, dtype=np.uint8).reshape(2, 10, 30)
     output = velocity.segment(scan(channel(image)), model)
     np.testing.assert_array_equal(mask_kji(output.Channels[0]), image > 150)
@@ -110,7 +111,10 @@ def test_the_result_stays_and_is_found_by_any_spelling_of_its_id(velocity: Veloc
 def test_the_same_post_while_the_first_is_unfinished_is_the_first(
     server: Server, velocity: Velocity, tmp_path: Path
 ) -> None:
-    source = "import time, torch\nclass Slow(torch.nn.Module):\n    def forward(self, image):\n        time.sleep(1.5)\n        return image > 0\n"
+    source = (
+        "import time, torch\nclass Slow(torch.nn.Module):\n    def forward(self, image):\n"
+        "        time.sleep(1.5)\n        return image > 0\n"
+    )
     family = example_models.family("Slow", [("1", "any", (0, 0, 0), "1")])
     model = example_models.install(server, tmp_path, family, source)
     body = scan(channel(noise(4, 60, 60))).SerializeToString()

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from generated.radiomics import Model_pb2
 from tests.acceptance import example_models
 from tests.acceptance.serving import Server, run_segint, serving, start
 from tests.acceptance.velocity import SAMPLE, Velocity, channel, scan
@@ -59,22 +60,18 @@ class Poster(threading.Thread):
                 time.sleep(0.05)
                 continue
             if answer.status == 200:
-                self.acknowledged.append(self.velocity_id(answer.body))
-            time.sleep(0.02)
-
-    def velocity_id(self, raw: bytes) -> str:
-        from generated.radiomics import Model_pb2
-
-        return Model_pb2.SegmentationTask.FromString(raw).SegmentationID
+                self.acknowledged.append(Model_pb2.SegmentationTask.FromString(answer.body).SegmentationID)
+            self.stop.wait(0.15)
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("victim", ["worker", "gateway", "core", "serve"])
 def test_no_acknowledged_job_is_lost_when_a_process_is_killed_under_load(
-    home: Path, tmp_path: Path, victim: str
+    home: Path, tmp_path: Path, victim: str, request: pytest.FixtureRequest
 ) -> None:
     chance = random.Random(victim)
     server = start(home)
+    request.addfinalizer(lambda: server.process.poll() is None and server.process.kill())
     http, grpc = server.http, server.grpc
     model = install_nap(server, tmp_path / "model")
     posters = [Poster(server.url, model, seed) for seed in (1000, 2000)]
@@ -163,7 +160,9 @@ def test_sigterm_ends_within_ten_seconds_and_unfinished_jobs_go_on_at_the_next_s
         assert all(velocity.wait(job, model).Progress == 100 for job in jobs)
 
 
-def test_a_second_server_on_the_same_home_or_port_is_refused_with_a_sentence(home: Path, tmp_path: Path) -> None:
+def test_a_second_server_on_the_same_home_or_port_is_refused_with_a_sentence(
+    home: Path, tmp_path: Path
+) -> None:
     with serving(home) as server:
         for arguments in (["--home", str(home)], ["--home", str(tmp_path / "other"), "--http", server.http]):
             with pytest.raises(AssertionError) as caught:
@@ -176,7 +175,10 @@ def test_a_cancelled_job_ends_at_once_and_its_slot_serves_the_next(home: Path, t
     with serving(home, slots=1) as server:
         velocity = Velocity(server.url)
         family = example_models.family("Sleep", [("1", "any", (0, 0, 0), "1")])
-        source = "import ctypes, torch\nclass Sleep(torch.nn.Module):\n    def forward(self, image):\n        ctypes.PyDLL(None).sleep(600)\n"
+        source = (
+            "import ctypes, torch\nclass Sleep(torch.nn.Module):\n    def forward(self, image):\n"
+            "        ctypes.PyDLL(None).sleep(600)\n"
+        )
         model = example_models.install(server, tmp_path / "model", family, source)
         job = velocity.submit(body(1), model)
         while velocity.progress(job, model).Progress < 10:
