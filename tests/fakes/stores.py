@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from segint_grpc.domain.jobs import Job, Lease, NewJob, Result, new_job_id
+from segint_grpc.domain.jobs import Job, JobState, Lease, NewJob, Result, new_job_id
 from segint_grpc.home import Home
 from segint_grpc.store import Store
 
@@ -62,6 +62,26 @@ def running_job(store: Store, at: datetime = START, **changes: Any) -> tuple[Job
     claimed = store.jobs.claim("slot-0", LEASE_S)
     assert claimed
     return claimed
+
+
+def job_in(store: Store, state: JobState) -> tuple[Job, Lease]:
+    """Return a job in `state` and the lease of its run, made up where it never had one."""
+    job, _ = store.jobs.receive(new_job(), 1000)
+    lease = Lease(job.id, 1, "none")
+    if state in (JobState.RECEIVED, JobState.CANCELLED):
+        return (store.jobs.cancel(job.id) if state is JobState.CANCELLED else job), lease
+    job = store.jobs.queue(job.id)
+    if state is JobState.QUEUED:
+        return job, lease
+    claimed = store.jobs.claim("slot-0", LEASE_S)
+    assert claimed
+    job, lease = claimed
+    if state is JobState.SUCCEEDED:
+        job = store.jobs.succeed(lease, a_result())
+    if state is JobState.FAILED:
+        job = store.jobs.fail(lease, "InternalError", "The model failed.")
+    assert job.state is state
+    return job, lease
 
 
 def a_result(**changes: Any) -> Result:
