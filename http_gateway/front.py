@@ -24,6 +24,9 @@ class Front:
         self._services = services
         self._router = router
         self._networks = parse_networks(services.settings.allow)
+        self._in_progress = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to `request`.
@@ -33,18 +36,27 @@ class Front:
                 connection must break.
         """
         exchange = open_exchange(request, self._services, request.headers)
-        self._services.metrics.in_progress.inc()
+        self._count(1)
         try:
             route = self._find(exchange)
             await self._check_body(exchange, route)
             return await route.handler(exchange)
-        except (asyncio.CancelledError, ConnectionError):
-            log.info("the client went away", extra={"route": exchange.route})
+        except (asyncio.CancelledError, ConnectionError) as error:
+            log.info("the client went away", extra={"route": exchange.route, "reason": str(error)})
             raise
         except Exception as error:
             return _refuse(exchange, error)
         finally:
-            self._services.metrics.in_progress.dec()
+            self._count(-1)
+
+    async def drained(self) -> None:
+        """Return when no request is in progress."""
+        await self._idle.wait()
+
+    def _count(self, change: int) -> None:
+        self._in_progress += change
+        self._services.metrics.in_progress.set(self._in_progress)
+        (self._idle.clear if self._in_progress else self._idle.set)()
 
     def _find(self, exchange: Exchange) -> Route:
         """Return the route of a request; raises Refusal 403 for the peer or the method, 404 for the path."""

@@ -38,7 +38,9 @@ class Metrics:
         self._received = Counter(
             "segint_http_received_bytes", "Bytes of request bodies", registry=self.registry
         )
-        self._sent = Counter("segint_http_sent_bytes", "Bytes of answers' bodies", registry=self.registry)
+        self._sent = Counter(
+            "segint_http_sent_bytes", "Bytes of answers, headers included", registry=self.registry
+        )
         self.in_progress = Gauge(
             "segint_http_requests_in_progress", "HTTP requests being answered", registry=self.registry
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -21,6 +22,9 @@ from http_gateway.routing import Router
 from http_gateway.service_url import Machine, check_public_url
 from segint_grpc import errors
 from segint_grpc.settings import Settings
+
+_CLEANUP_S = 0.25
+"""For answers that are being written when the time for requests is over."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,24 @@ async def serve(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(core.close)
         services = Services(settings, core, Metrics(), Machine(), describe(ROUTES))
         front = Front(services, Router(ROUTES))
-        # aiohttp waits this long for handlers, and as long again after it has cancelled them
-        server = ConnectionServer(front, services)
-        runner = web.ServerRunner(server, shutdown_timeout=settings.stop_grace_s / 2)
+        runner = web.ServerRunner(ConnectionServer(front, services), shutdown_timeout=_CLEANUP_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        stack.callback(services.stopping.set)
+        stack.push_async_callback(_drain, runner, front, services)
         yield Gateway(await _listen(runner, host, port))
+
+
+async def _drain(runner: web.ServerRunner, front: Front, services: Services) -> None:
+    """Let nobody new in, then wait for the requests in progress within the time that they have.
+
+    aiohttp drops what still arrives of a body once its clean-up begins, so uploads end before that.
+    """
+    services.stopping.set()
+    for site in runner.sites:
+        await site.stop()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(services.settings.stop_grace_s):
+            await front.drained()
 
 
 async def _listen(runner: web.ServerRunner, host: str, port: int) -> str:

@@ -95,6 +95,7 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         self.upload_began = asyncio.Event()
         self.upload_ended = asyncio.Event()
         self.watch_ended = asyncio.Event()
+        self.result_ended = asyncio.Event()
         self.body_max_bytes = 64 * 1024 * 1024
         self.refuse_after_bytes: int | None = None
         self.cut_result_after_bytes: int | None = None
@@ -202,18 +203,18 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
     async def GetResult(self, request: Any, context: Any) -> AsyncIterator[pb.GetResultResponse]:
         await self._enter(context)
         job = await self._find(request, context)
-        if not job.ended:
-            await _abort(
-                context, grpc.StatusCode.FAILED_PRECONDITION, "The segmentation is still processing."
-            )
-        if job.error:
-            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, job.error)
+        if not job.ended or job.error:
+            details = job.error or "The segmentation is still processing."
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, details)
         digest = hashlib.sha256(job.result).hexdigest()
         yield pb.GetResultResponse(header=pb.ResultHeader(size_bytes=len(job.result), sha256=digest))
-        for start in range(0, len(job.result), RESULT_CHUNK_BYTES):
-            if self.cut_result_after_bytes is not None and start >= self.cut_result_after_bytes:
-                await _abort(context, grpc.StatusCode.INTERNAL, "The result cannot be read.")
-            yield pb.GetResultResponse(chunk=job.result[start : start + RESULT_CHUNK_BYTES])
+        try:
+            for start in range(0, len(job.result), RESULT_CHUNK_BYTES):
+                if self.cut_result_after_bytes is not None and start >= self.cut_result_after_bytes:
+                    await _abort(context, grpc.StatusCode.INTERNAL, "The result cannot be read.")
+                yield pb.GetResultResponse(chunk=job.result[start : start + RESULT_CHUNK_BYTES])
+        finally:
+            self.result_ended.set()
 
     async def Cancel(self, request: Any, context: Any) -> pb.CancelResponse:
         await self._enter(context)

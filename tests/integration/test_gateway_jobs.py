@@ -291,6 +291,41 @@ async def test_a_result_that_breaks_off_is_no_whole_answer(bench: Bench) -> None
     assert (await bench.get(job_path(job.id, tail="/result"))).status == 200
 
 
+async def test_a_client_that_takes_nothing_of_a_result_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    job = bench.core.job()
+    await job.succeed(output(64 * MIB))
+    monkeypatch.setattr(intake, "SILENCE_S", 0.05)
+    async with bench.connection() as (reader, writer):
+        writer.write(f"GET {job_path(job.id, tail='/result')} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        await asyncio.wait_for(bench.core.result_ended.wait(), 10)
+        received = await reader.read()
+    assert len(received) < 64 * MIB
+    own = [record for record in caplog.records if record.name.startswith("http_gateway")]
+    assert [record.message for record in own] == ["the client went away"]
+
+
+async def test_an_upload_in_progress_is_finished_when_the_gateway_stops() -> None:
+    async def body(address: str) -> AsyncIterator[bytes]:
+        yield scan()
+        host, port = address.split(":")
+        for _ in range(10_000):  # until nobody new is let in: the gateway is stopping
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except OSError:
+                return
+            writer.close()
+
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        async with gateway_bench(stop_grace_s=60.0) as bench:
+            url = f"http://{bench.address}{POST_PATH}"
+            posting = asyncio.create_task(session.post(url, data=body(bench.address), headers=AS_PROTOBUF))
+            await bench.core.upload_began.wait()
+        assert (await posting).status == 200
+
+
 async def test_many_clients_upload_at_once(bench: Bench) -> None:
     async def one(number: int) -> int:
         body = Model_pb2.ModelInput.FromString(scan(MIB))
