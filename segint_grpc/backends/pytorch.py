@@ -52,9 +52,12 @@ class PyTorch:
             raise errors.InvalidModel(f"The parameter input must be {' or '.join(INPUTS)}, not {wanted!r}.")
 
     def load(self, source: ModelSource) -> None:
-        """Load the model; raises InvalidModel where its files don't fit together."""
-        # The one import that must not happen earlier; see the module's docstring.
-        torch_model = importlib.import_module("segint_grpc.backends.torch_model")
+        """Load the model; raises InvalidModel where its files don't fit together or a library is missing."""
+        try:
+            # The one import that must not happen earlier; see the module's docstring.
+            torch_model = importlib.import_module("segint_grpc.backends.torch_model")
+        except ImportError as error:
+            raise missing_library("pytorch", self.extra, str(error)) from error
         self._model = torch_model.load(source)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:

@@ -36,12 +36,11 @@ def read(path: Path, module: ModuleType | None) -> Any:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         loaded = _load(path, module)
-    except (pickle.UnpicklingError, safetensors.SafetensorError, zipfile.BadZipFile, EOFError) as error:
-        raise _unreadable(path, str(error)) from error
-    except RuntimeError as error:
-        if "memory" in str(error):
-            raise
-        raise _unreadable(path, str(error)) from error
+    except (errors.InvalidModel, MemoryError):
+        raise
+    except Exception as error:
+        # Broken files make torch raise anything, IndexError included. Memory is found along the chain.
+        raise _unreadable(path, error) from error
     return _weights(loaded) if isinstance(loaded, Mapping) else loaded
 
 
@@ -132,6 +131,6 @@ def _attribute(module: ModuleType, name: str) -> Any:
     return found
 
 
-def _unreadable(path: Path, why: str) -> errors.InvalidModel:
-    reason = (why.strip().splitlines() or ["it is cut off"])[0]
-    return errors.InvalidModel(f"{path.name} cannot be read as a PyTorch model file: {reason}")
+def _unreadable(path: Path, error: Exception) -> errors.InvalidModel:
+    reason = " ".join([f"{type(error).__name__}:", *str(error).strip().splitlines()[:1]])
+    return errors.InvalidModel(f"{path.name} cannot be read as a PyTorch model file ({reason:.200}).")

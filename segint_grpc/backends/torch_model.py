@@ -73,9 +73,7 @@ def _class(module: ModuleType | None, entry: str) -> Any:
         if not callable(found := getattr(module, entry, None)):
             raise errors.InvalidModel(f"The module defines no {entry}; it has {_list(defined_in(module))}.")
         return found
-    found = {
-        name: value for name, value in defined_in(module).items() if issubclass(value, torch.nn.Module)
-    }
+    found = {name: value for name, value in defined_in(module).items() if issubclass(value, torch.nn.Module)}
     if len(found) != 1:
         raise errors.InvalidModel(
             f"The module defines {len(found)} torch.nn.Module classes ({_list(found)}); "
@@ -108,7 +106,12 @@ def _fill(model: Callable[..., Any], weights: Mapping[str, torch.Tensor] | None)
         return
     if not isinstance(model, torch.nn.Module):
         raise errors.InvalidModel("The model file holds weights, but the entry is no torch.nn.Module.")
-    found = model.load_state_dict(torch_files.plain_names(weights), strict=False)
+    try:
+        found = model.load_state_dict(torch_files.plain_names(weights), strict=False)
+    except RuntimeError as error:
+        raise errors.InvalidModel(
+            f"The weights don't fit the class: {' '.join(str(error).split())}"
+        ) from error
     if found.missing_keys or found.unexpected_keys:
         raise errors.InvalidModel(
             f"The weights don't fit the class {type(model).__name__}: missing are "

@@ -30,7 +30,7 @@ PRELOAD = (
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(control_fd: int, parent: int) -> None:
+def main(control_fd: int, parent: int) -> NoReturn:
     """Preload, say so, and serve the orders of `parent` (a pid) from `control_fd` until it is gone."""
     os.setsid()
     for number in _IGNORED:
@@ -44,6 +44,8 @@ def main(control_fd: int, parent: int) -> None:
     with socket.socket(fileno=control_fd) as control:
         control.send(messages.pack(messages.READY, missing=missing))
         ForkLoop(control).serve()
+    # Taking torch down in good order would take a second, and there is nothing to save.
+    os._exit(0)
 
 
 def _preload() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 import signal
 import socket
@@ -71,6 +72,15 @@ class ModelProcess:
         if not self.exited.done():
             self._kill_reason = self._kill_reason or reason
             self._kill(self.number)
+
+    def kill_group(self) -> None:
+        """Kill the process and what it started, here and now: for when its fork server has died.
+
+        The kernel has killed the process itself by then, but not the children it may have had.
+        """
+        if self.pid and not self.exited.done():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     async def end(self, reason: errors.SegIntError) -> None:
         """Kill the process and wait until it is dead; a cancelled caller only stops waiting."""

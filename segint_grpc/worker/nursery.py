@@ -109,6 +109,8 @@ class Nursery:
     def _restart_soon(self) -> None:
         _log.error("The fork server has died; its runs are cut short.", extra={"pid": self._server.pid})
         self._alive.clear()
+        for process in self._processes.values():
+            process.kill_group()
         self._lose("The fork server died while the job ran.")
         self._doubt()
         self._begin(self._restart())

@@ -52,9 +52,7 @@ def _by_structure(made: Any, structures: Sequence[Model_pb2.Structure]) -> list[
     )
 
 
-def _from_mapping(
-    made: Mapping[Any, Any], structures: Sequence[Model_pb2.Structure]
-) -> list[NDArray[Any]]:
+def _from_mapping(made: Mapping[Any, Any], structures: Sequence[Model_pb2.Structure]) -> list[NDArray[Any]]:
     expected = [structure.StructureID for structure in structures]
     # A module may well write {1: …} for the StructureID "1".
     found = {str(key): mask for key, mask in made.items()}
@@ -66,9 +64,7 @@ def _from_mapping(
     return [_array(found[structure_id]) for structure_id in expected]
 
 
-def _counted(
-    masks: list[NDArray[Any]], structures: Sequence[Model_pb2.Structure]
-) -> list[NDArray[Any]]:
+def _counted(masks: list[NDArray[Any]], structures: Sequence[Model_pb2.Structure]) -> list[NDArray[Any]]:
     if len(masks) != len(structures):
         names = _names([structure.Name for structure in structures])
         raise errors.WrongOutput(
@@ -90,9 +86,7 @@ def _array(made: Any) -> NDArray[Any]:
     return made
 
 
-def _grid(
-    structure: Model_pb2.Structure, grids: Mapping[str, tuple[int, int, int]]
-) -> tuple[int, int, int]:
+def _grid(structure: Model_pb2.Structure, grids: Mapping[str, tuple[int, int, int]]) -> tuple[int, int, int]:
     if len(grids) == 1:
         return next(iter(grids.values()))
     if structure.InputChannelID not in grids:
