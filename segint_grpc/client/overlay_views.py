@@ -18,8 +18,8 @@ from segint_grpc.client.scan import Scan, nearest_order
 
 CT_AIR_BELOW = -300
 """A scan with values below this is taken for a CT in HU."""
-SOFT_TISSUE_HU = (-160, 240)
-BODY_ABOVE_HU = -400
+SOFT_TISSUE_HU = (-160.0, 240.0)
+BODY_ABOVE_HU = -400.0
 MARGIN_MM = 12.0
 
 
@@ -40,6 +40,15 @@ class View:
     masks: tuple[NDArray[np.bool_], ...]
     pixel_mm: tuple[float, float]
     letters: tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The values that are drawn black and white, and above which a voxel belongs to the body."""
+
+    black: float
+    white: float
+    body_above: float
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,9 @@ def cut_views(scan: Scan, masks: Sequence[Mask]) -> list[View]:
     for n, axis in enumerate(order.axes):
         spacing_xyz[axis] = scan.geometry.spacing_xyz_mm[n]
     spacing_zyx = (spacing_xyz[2], spacing_xyz[1], spacing_xyz[0])
-    window = _window(scan.image_kji)
+    look = _look(scan.image_kji)
     middle = _middle(insides, image.shape)
-    return [_cut(plan, image, insides, spacing_zyx, middle[plan.axis], window) for plan in PLANS]
+    return [_cut(plan, image, insides, spacing_zyx, middle[plan.axis], look) for plan in PLANS]
 
 
 def _cut(
@@ -79,18 +88,17 @@ def _cut(
     insides: Sequence[NDArray[np.bool_]],
     spacing_zyx_mm: tuple[float, float, float],
     at: int,
-    window: tuple[float, float],
+    look: _Look,
 ) -> View:
     def plane(array: NDArray[Any]) -> NDArray[Any]:
         cut: NDArray[Any] = np.take(array, at, axis=plan.axis)
         return cut[::-1] if plan.head_up else cut
 
-    low, high = window
     values = plane(image).astype(np.float64)
-    gray = (np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    gray = (np.clip((values - look.black) / (look.white - look.black), 0, 1) * 255).astype(np.uint8)
     row_mm, column_mm = (mm for axis, mm in enumerate(spacing_zyx_mm) if axis != plan.axis)
     shown = [plane(inside).astype(np.bool_) for inside in insides]
-    rows, columns = _body(values, shown, (row_mm, column_mm))
+    rows, columns = _body(values > look.body_above, shown, (row_mm, column_mm))
     return View(
         title=plan.title,
         gray=gray[rows, columns],
@@ -100,11 +108,11 @@ def _cut(
     )
 
 
-def _window(image_kji: NDArray[np.int16]) -> tuple[float, float]:
+def _look(image_kji: NDArray[np.int16]) -> _Look:
     if image_kji.min() < CT_AIR_BELOW:
-        return SOFT_TISSUE_HU
-    low, high = np.percentile(image_kji, (1, 99.5))
-    return float(low), float(max(high, low + 1))
+        return _Look(*SOFT_TISSUE_HU, BODY_ABOVE_HU)
+    low, high = (float(value) for value in np.percentile(image_kji, (1, 99.5)))
+    return _Look(low, max(high, low + 1), low + 0.05 * (high - low))
 
 
 def _middle(insides: Sequence[NDArray[np.bool_]], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -123,11 +131,9 @@ def _middle(insides: Sequence[NDArray[np.bool_]], shape: tuple[int, ...]) -> tup
 
 
 def _body(
-    values: NDArray[np.float64], shown: Sequence[NDArray[np.bool_]], pixel_mm: tuple[float, float]
+    body: NDArray[np.bool_], shown: Sequence[NDArray[np.bool_]], pixel_mm: tuple[float, float]
 ) -> tuple[slice, slice]:
     """Return the rows and columns that hold the patient and every mask, with a margin."""
-    is_ct = values.min() < CT_AIR_BELOW
-    body = values > (BODY_ABOVE_HU if is_ct else 0.05 * values.max())
     worth = np.logical_or.reduce([_busy(body), *shown])
     if not worth.any():
         return slice(None), slice(None)
