@@ -81,7 +81,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         stack.push_async_callback(unpacking.close)
         dispatcher = Dispatcher(context, models, pool, unpacking, work)
         stack.push_async_callback(dispatcher.stop)
-        housekeeping = Housekeeping(context, unpacking, work)
+        housekeeping = Housekeeping(context, models, unpacking, work)
         await housekeeping.take_up()
         submissions = Submissions(context, models, unpacking)
         stack.callback(submissions.close)

@@ -20,7 +20,6 @@ from segint_grpc.service.hop import Hop
 from segint_grpc.service.jobs import Jobs, JobView
 from segint_grpc.service.models import Models
 from segint_grpc.service.submission import Posting, Submissions
-from segint_grpc.store.opinions import OpinionKind
 
 CHUNK_BYTES = 1024 * 1024
 CREDITS = 100_000.0
@@ -116,9 +115,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
     ) -> segmentation_pb2.SendFeedbackResponse:
         """Keep a user's opinion."""
         feedback = request.feedback
-        linked = await self._jobs.keep_opinion(
-            OpinionKind.FEEDBACK, feedback.SegmentationID, feedback.SerializeToString()
-        )
+        linked = await self._jobs.keep_feedback(feedback.SegmentationID, feedback.SerializeToString())
         return segmentation_pb2.SendFeedbackResponse(linked_to_job=linked)
 
     async def SendTelemetry(
@@ -126,9 +123,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
     ) -> segmentation_pb2.SendTelemetryResponse:
         """Keep how a job went from the client's side."""
         telemetry = request.telemetry
-        linked = await self._jobs.keep_opinion(
-            OpinionKind.TELEMETRY, telemetry.SegmentationID, telemetry.SerializeToString()
-        )
+        linked = await self._jobs.keep_telemetry(telemetry.SegmentationID, telemetry.SerializeToString())
         return segmentation_pb2.SendTelemetryResponse(linked_to_job=linked)
 
     async def GetCredits(

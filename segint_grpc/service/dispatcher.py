@@ -115,6 +115,7 @@ class Dispatcher:
     async def _run(self, slot: str, job: Job, lease: Lease) -> None:
         """Run `job` once and record how the run ended."""
         logs.job_id.set(job.id)
+        logs.request_id.set(job.request_id)
         self._context.board.publish(job)
         log.info("run begins", extra={"slot": slot, "attempt": job.attempt, "model": job.model_id})
         try:
@@ -185,7 +186,7 @@ class Dispatcher:
         return RunTask(
             job_id=job.id,
             attempt=job.attempt,
-            request_id=logs.request_id.get(),
+            request_id=job.request_id,
             model=model_task(model),
             channels=channel_tasks(model, files),
             result=result,

@@ -7,22 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.models import Models
 from segint_grpc.service.unpacking import Unpacking
 from segint_grpc.store.retention import Retention
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 2.0
+FILES_EVERY_S = 3600.0
+UNUSED_FILE_S = 86_400.0
+"""A file that was uploaded this long ago and that no version uses is not waited for any more."""
 
 
 class Housekeeping:
     """Keeps the house: once at the start, then every few seconds."""
 
-    def __init__(self, context: ServiceContext, unpacking: Unpacking, work: asyncio.Event) -> None:
+    def __init__(
+        self, context: ServiceContext, models: Models, unpacking: Unpacking, work: asyncio.Event
+    ) -> None:
         """Work on the store; `work` is set where jobs wait."""
+        self._models = models
         self._context = context
         self._store = context.store
         self._hop = context.hop
@@ -47,11 +55,15 @@ class Housekeeping:
         log.info("jobs taken up", extra=facts)
 
     async def run(self) -> None:
-        """Look after deadlines and retention until cancelled."""
+        """Look after deadlines, retention and unused files until cancelled."""
+        files_at = 0.0
         while True:
             try:
                 await self._expire()
                 await self._hop.run(self._forget)
+                if time.monotonic() >= files_at:
+                    files_at = time.monotonic() + FILES_EVERY_S
+                    await self._models.drop_unused_files(UNUSED_FILE_S)
             except Exception:
                 log.exception("housekeeping failed; it goes on")
             await asyncio.sleep(INTERVAL_S)

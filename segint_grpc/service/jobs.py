@@ -77,9 +77,13 @@ class Jobs:
             await self._dispatcher.drop(job)
         return JobView(job)
 
-    async def keep_opinion(self, kind: OpinionKind, segmentation_id: str, body: bytes) -> bool:
-        """Keep a serialized feedback or telemetry; return whether it names a job that is known."""
-        return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body)
+    async def keep_feedback(self, segmentation_id: str, body: bytes) -> bool:
+        """Keep a serialized SegmentationFeedback; return whether it names a job that is known."""
+        return await self._hop.run(self._store.opinions.add, OpinionKind.FEEDBACK, segmentation_id, body)
+
+    async def keep_telemetry(self, segmentation_id: str, body: bytes) -> bool:
+        """Keep a serialized SegmentationTelemetry; return whether it names a job that is known."""
+        return await self._hop.run(self._store.opinions.add, OpinionKind.TELEMETRY, segmentation_id, body)
 
     def _view(self, job_id: str, model_id: str) -> JobView:
         return self._ahead(self._store.jobs.get(job_id, model_id))

@@ -141,6 +141,11 @@ class Models:
         log.info("family removed", extra={"family": canonical_name, "jobs_cancelled": jobs_cancelled})
         return Removed(jobs_cancelled, len(files))
 
+    async def drop_unused_files(self, unused_s: float) -> int:
+        """Remove the files that came more than `unused_s` ago and that no version uses; return how many."""
+        async with self._changing:
+            return await self._hop.complete(self._drop_unused_files, unused_s)
+
     async def back_ends(self) -> list[BackEndView]:
         """Return the installed back ends, by name."""
         return await self._hop.run(self._list_back_ends)
@@ -206,6 +211,13 @@ class Models:
         for file in files:
             self._store.media.remove_model_file(file)
         self._store.media.remove_family_copy(canonical_name)
+
+    def _drop_unused_files(self, unused_s: float) -> int:
+        files = self._store.models.forget_unused_files(unused_s)
+        for file in files:
+            self._store.media.remove_model_file(file)
+            log.info("unused model file removed", extra={"file": file.name})
+        return len(files)
 
     def _list_back_ends(self) -> list[BackEndView]:
         return [self._back_end_view(name) for name in backends.names()]
