@@ -8,7 +8,7 @@ it on tags, lengths and groups alone. Measured against protobuf 6.33 (upb):
 
 - A tag has at most 5 bytes and 32 bits; its field number is not 0, its wire type not 6 or 7.
 - Any other varint has at most 10 bytes; bits above the 64th are dropped. Zeros may pad both kinds.
-- A length is at most 2³¹ - 1 and ends within the enclosing message.
+- A length is at most 2³¹ - 2 and ends within the enclosing message.
 - Groups, at most 100 deep, end with their own number within the message that they began in.
 - A field that is known, but comes with another wire type, is an unknown field.
 """

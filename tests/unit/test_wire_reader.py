@@ -278,6 +278,16 @@ def test_data_longer_than_their_volume_are_refused_before_any_reach_the_sink() -
     assert sink.pieces == []
 
 
+@pytest.mark.parametrize("tag", [b"\x12", b"\x7a"], ids=["a channel", "an unknown field"])
+def test_the_longest_length_is_protobufs(tag: bytes) -> None:
+    """Protobuf was asked once, with bodies of two gigabytes; here the length alone is sent."""
+    reader = ModelInputReader(fuzz_reader.KeptData(), channels_max=1)
+    reader.feed(tag + varint(2**31 - 2))
+    reader = ModelInputReader(fuzz_reader.KeptData(), channels_max=1)
+    with pytest.raises(errors.UnparsableMessage):
+        reader.feed(tag + varint(2**31 - 1))
+
+
 def test_the_message_comes_without_data_and_is_otherwise_whole() -> None:
     message, sink = read(scan(channels=2).SerializeToString())
     expected = scan(channels=2)
