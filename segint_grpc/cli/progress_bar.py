@@ -43,6 +43,7 @@ class SegmentationBar:
         self._began = 0.0
         self._line = ""
         self._percent = 0
+        self._stage = ""
         self._task: TaskID | None = None
         self._progress = Progress(
             SpinnerColumn(),
@@ -83,11 +84,12 @@ class SegmentationBar:
         """Show the server's percent and stage."""
         self.warnings = event.warnings or self.warnings
         self._percent = max(self._percent, event.percent)
-        detail = STAGES.get(event.stage, event.stage)
+        # A poll knows the percent only; the stage that was last heard of still holds.
+        self._stage = STAGES.get(event.stage, event.stage) or self._stage
         if event.jobs_ahead:
-            detail = f"{event.jobs_ahead} jobs ahead" if event.jobs_ahead > 1 else "1 job ahead"
-        self._show(self._percent, detail)
-        self._say(f"  {self._percent:3} %  {detail}".rstrip())
+            self._stage = f"{event.jobs_ahead} jobs ahead" if event.jobs_ahead > 1 else "1 job ahead"
+        self._show(self._percent, self._stage)
+        self._say(f"  {self._percent:3} %  {self._stage}".rstrip())
 
     def interrupted(self, sentence: str) -> None:
         """Say what became of the job after Ctrl-C."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import signal
 import sys
 from dataclasses import dataclass
@@ -47,6 +49,30 @@ async def ended(process: asyncio.subprocess.Process) -> Ended:
 
 async def segint(*arguments: str | Path, cwd: Path | None = None) -> Ended:
     return await ended(await start(*arguments, cwd=cwd))
+
+
+async def on_a_terminal(*arguments: str | Path) -> str:
+    """What the command shows where stdout and stderr are a terminal."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "segint_grpc.cli.main", *map(str, arguments)),
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = await asyncio.to_thread(_read_all, ours)
+    assert await process.wait() == 0, shown
+    return shown
+
+
+def _read_all(terminal: int) -> str:
+    pieces = []
+    # Linux answers EIO once a terminal's last writer is gone.
+    with open(terminal, "rb", buffering=0) as screen, contextlib.suppress(OSError):
+        while piece := screen.read(65536):
+            pieces.append(piece)
+    return b"".join(pieces).decode()
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +199,19 @@ async def test_a_dicom_series_is_segmented_and_what_was_left_out_is_noted(tmp_pa
         run = await segint("segment", folder, "--server", server.url, "--out", tmp_path / "out")
     assert run.code == 0, run.stderr
     assert "1 other files" in run.stderr
+
+
+async def test_on_a_terminal_there_is_a_bar_a_table_and_no_list_of_paths(
+    phantom: Path, tmp_path: Path
+) -> None:
+    async with FakeVelocityServer() as server:
+        shown = await on_a_terminal("segment", phantom, "--server", server.url, "--out", tmp_path)
+        listed = await on_a_terminal("models", "--server", server.url)
+    for words in ("Segmenting", "100 %", "Bone.nii.gz", "Time: read"):
+        assert words in shown
+    assert str(tmp_path / "overlay.png") not in shown
+    for words in ("Model id", MODEL, "1.2", "Bones", "CT", "Bone"):
+        assert words in listed
 
 
 async def test_models_prints_ids_for_scripts_and_everything_as_json() -> None:
