@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,15 @@ def test_the_real_scan_and_its_labels_agree_voxel_for_voxel_after_reading() -> N
     # The liver (5) lies on the patient's right of the stomach (6): at smaller x in LPS.
     liver, stomach = (scan.geometry.xyz_mm(np.argwhere(labels.image_kji == n)).mean(axis=0) for n in (5, 6))
     assert liver[0] < stomach[0]
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "scan.nii", asymmetric(), np.eye(4))
+    monkeypatch.delitem(sys.modules, "segint_grpc.client.nifti", raising=False)
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    with pytest.raises(
+        errors.MissingLibrary, match=r'nibabel is not installed.*pip install "segint\[client\]"'
+    ):
+        read_scan(path)
