@@ -13,32 +13,25 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from segint_grpc import lifeline
 from segint_grpc.worker import kernel, messages
 
-PRELOAD = (
-    "numpy",
-    "torch",
-    "segint_grpc.worker.child",
-    "segint_grpc.backends.phantom",
-    "segint_grpc.backends.pytorch",
-)
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(control_fd: int, parent: int) -> NoReturn:
-    """Preload, say so, and serve the orders of `parent` (a pid) from `control_fd` until it is gone."""
+def main(control_fd: int, parent: int, preload: Sequence[str]) -> NoReturn:
+    """Import `preload`, say so, and serve the orders of `parent` (a pid) until it is gone."""
     os.setsid()
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     # While modules are imported nobody listens to the socket, so the kernel has to end this process.
     lifeline.die_with_parent(parent_pid=parent)
     kernel.adopt_orphans()
-    missing = _preload()
+    missing = _preload(preload)
     # From here on the socket's end tells, and leaves time to end processes that a model has started.
     kernel.outlive_parent()
     with socket.socket(fileno=control_fd) as control:
@@ -48,10 +41,10 @@ def main(control_fd: int, parent: int) -> NoReturn:
     os._exit(0)
 
 
-def _preload() -> dict[str, str]:
-    """Import `PRELOAD` and return why what is missing is missing, by module."""
+def _preload(names: Sequence[str]) -> dict[str, str]:
+    """Import `names` and return why what is missing is missing, by module."""
     missing = {}
-    for name in PRELOAD:
+    for name in names:
         try:
             importlib.import_module(name)
         except Exception as error:
@@ -157,7 +150,3 @@ class ForkLoop:
                     os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(-1, 0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,31 @@ from segint_grpc.worker import messages
 Listener = Callable[[dict[str, Any] | None], None]
 """Is called with each message of the fork server (worker/messages.py), and with None once it has died."""
 
+PRELOAD = (
+    "numpy",
+    "torch",
+    "segint_grpc.worker.child",
+    "segint_grpc.backends.phantom",
+    "segint_grpc.backends.pytorch",
+)
+"""What model processes have imported when they begin; what is missing here is missing there."""
+
 CLOSE_PATIENCE_S = 2.0
 
 _PROGRAM = """\
 import sys
 sys.path[:] = {path!r}
 from segint_grpc.worker.fork_loop import main
-main({fd}, {pid})
+main({fd}, {pid}, {preload!r})
 """
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def start(threads: int = 1) -> ForkServer:
+def start(threads: int = 1, preload: Sequence[str] = PRELOAD) -> ForkServer:
     """Start the fork server without waiting for it; its model processes compute with `threads` threads."""
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        program = _PROGRAM.format(path=sys.path, fd=theirs.fileno(), pid=os.getpid())
+        program = _PROGRAM.format(path=sys.path, fd=theirs.fileno(), pid=os.getpid(), preload=tuple(preload))
         process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.DEVNULL,
@@ -44,15 +53,17 @@ def start(threads: int = 1) -> ForkServer:
             env=os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)),
         )
     control.setblocking(False)
-    return ForkServer(control, process, threads)
+    return ForkServer(control, process, lambda: start(threads, preload))
 
 
 class ForkServer:
     """A running fork server. `close` ends it with every model process that it has made."""
 
-    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes], threads: int) -> None:
-        """Speak to `process` through `control`."""
-        self.threads = threads
+    def __init__(
+        self, control: socket.socket, process: subprocess.Popen[bytes], again: Callable[[], ForkServer]
+    ) -> None:
+        """Speak to `process` through `control`; `again` starts another like it."""
+        self.start_again = again
         self._control = control
         self._process = process
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors
-from segint_grpc.worker import fork_server, messages
+from segint_grpc.worker import messages
 from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.model_process import ModelProcess
 
@@ -125,7 +125,7 @@ class Nursery:
         while not self._alive.is_set():
             await self._pause()
             try:
-                self._server = fork_server.start(self._server.threads)
+                self._server = self._server.start_again()
                 self._server.listen(self._hear)
                 self._alive.set()
             except OSError as error:

@@ -18,6 +18,7 @@ from segint_grpc.worker import fork_server
 from segint_grpc.worker.pool import WorkerPool
 from tests.fakes.worker_bench import Bench, doing, family_of, ignore, still_running
 
+WITHOUT_TORCH = [name for name in fork_server.PRELOAD if "torch" not in name]
 ROOT = Path(__file__).parents[2]
 HOLD_THE_GIL = doing("subprocess.Popen(['sleep', '600']); progress(0.5); ctypes.PyDLL(None).sleep(600)")
 
@@ -39,7 +40,7 @@ async def begun(pool: WorkerPool, bench: Bench) -> asyncio.Task[object]:
 
 
 async def test_a_pool_is_ready_only_after_a_process_was_started(bench: Bench) -> None:
-    async with WorkerPool(fork_server.start(), bench.options()) as pool:
+    async with WorkerPool(fork_server.start(preload=WITHOUT_TORCH), bench.options()) as pool:
         assert not pool.ready()
         await pool.wait_ready()
         assert pool.ready()
@@ -70,7 +71,7 @@ async def test_a_killed_fork_server_cuts_runs_short_and_is_replaced(bench: Bench
 
 
 async def test_a_fork_server_killed_while_it_imports_is_replaced(bench: Bench) -> None:
-    server = fork_server.start()
+    server = fork_server.start(preload=WITHOUT_TORCH)
     async with WorkerPool(server, bench.options()) as pool:
         job = asyncio.create_task(pool.run("slot-1", bench.task(bench.model(None)), ignore))
         await asyncio.wait([job], timeout=0.05)
@@ -100,7 +101,7 @@ async def test_leaving_the_pool_while_the_fork_server_still_imports_takes_no_tim
 
 
 async def test_a_terminal_or_service_manager_that_signals_everybody_ends_no_run(bench: Bench) -> None:
-    server = fork_server.start()
+    server = fork_server.start(preload=WITHOUT_TORCH)
     async with WorkerPool(server, bench.options()) as pool:
         await pool.wait_ready()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -124,17 +125,6 @@ async def test_models_share_out_the_cores_among_the_slots(bench: Bench) -> None:
     async with WorkerPool(fork_server.start(), bench.options(slots=1000)) as pool:
         source = doing("assert torch.get_num_threads() == 1, torch.get_num_threads()")
         await pool.run("slot-1", bench.task(bench.model(source)), ignore)
-
-
-async def test_the_models_log_is_put_aside_when_it_has_grown_too_large(bench: Bench) -> None:
-    async with WorkerPool(fork_server.start(), bench.options(log_max_bytes=10_000)) as pool:
-        model = bench.model(doing("print('x' * 8000)"))
-        for _ in range(4):
-            await pool.run("slot-1", bench.task(model), ignore)
-    sizes = [path.stat().st_size for path in sorted(bench.folder.glob("models.log*"))]
-    assert len(sizes) == 2
-    assert sum(sizes) <= 4 * 8001
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in bench.folder.glob("models.log*"))
 
 
 def test_sigkill_of_the_owner_ends_every_process_and_the_owner_never_loaded_torch(tmp_path: Path) -> None:

@@ -12,12 +12,17 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import pytest_asyncio
 import torch
 
 from segint_grpc.worker import fork_server
 from segint_grpc.worker.pool import WorkerPool
 from segint_grpc.worker.task import ModelTask
 from tests.fakes.worker_bench import GIB, THRESHOLD, Bench, doing, ignore, masks
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WITHOUT_TORCH = [name for name in fork_server.PRELOAD if "torch" not in name]
 
 
 @pytest.fixture
@@ -26,8 +31,16 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @asynccontextmanager
-async def opened(bench: Bench, **changes: Any) -> AsyncIterator[WorkerPool]:
-    async with WorkerPool(fork_server.start(), bench.options(**changes)) as pool:
+async def phantoms(bench: Bench, **changes: Any) -> AsyncIterator[WorkerPool]:
+    """A pool for phantoms: its fork server starts without torch, which takes a second to import."""
+    async with WorkerPool(fork_server.start(preload=WITHOUT_TORCH), bench.options(**changes)) as pool:
+        yield pool
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkerPool]:
+    options = Bench(tmp_path_factory.mktemp("shared")).options(warm_models_max=20)
+    async with WorkerPool(fork_server.start(), options) as pool:
         yield pool
 
 
@@ -42,98 +55,90 @@ def names(pool: WorkerPool) -> list[str]:
 
 
 async def test_a_warm_model_is_loaded_once_and_the_longest_idle_goes_first(bench: Bench) -> None:
-    async with opened(bench, warm_models_max=2) as pool:
+    async with phantoms(bench, warm_models_max=2) as pool:
         models = {name: bench.model(None, name=name) for name in "abc"}
         first = await run(pool, bench, models["a"])
         await run(pool, bench, models["b"])
         assert await run(pool, bench, models["a"]) == first
-        gone = pool.loaded()[0]
-        assert gone.version_id == "b"
+        assert names(pool) == ["b", "a"]
         await run(pool, bench, models["c"])
         assert names(pool) == ["a", "c"]
-        assert not [process for process in pool.loaded() if process.pid == gone.pid]
 
 
-async def test_models_go_when_together_they_hold_too_much_memory(bench: Bench) -> None:
+async def test_models_go_when_together_they_hold_too_much_memory(shared: WorkerPool, bench: Bench) -> None:
+    base = await run(shared, bench, bench.model(THRESHOLD))
+    held = next(model.memory_bytes for model in shared.loaded() if model.pid == base)
+    assert 0 < held < GIB
     heavy = doing("Net.kept = np.ones(40_000_000, np.uint8)")
-    async with opened(bench, warm_memory_bytes=GIB // 2) as pool:
-        base = await run(pool, bench, bench.model(None, name="light"))
-        held = pool.loaded()[0].memory_bytes
-        assert base
-        assert 0 < held < GIB
-    async with opened(bench, warm_memory_bytes=2 * held + 30_000_000) as pool:
+    options = bench.options(warm_memory_bytes=2 * held + 60_000_000)
+    async with WorkerPool(fork_server.start(), options) as pool:
         for name in ("first", "second"):
             await run(pool, bench, bench.model(heavy, name=name))
         assert names(pool) == ["second"]
 
 
 async def test_no_model_stays_where_none_may_be_warm(bench: Bench) -> None:
-    async with opened(bench, warm_models_max=0) as pool:
+    async with phantoms(bench, warm_models_max=0) as pool:
         await run(pool, bench, bench.model(None))
         assert names(pool) == []
 
 
-async def test_a_forgotten_version_ends_at_once_or_after_its_job(bench: Bench) -> None:
-    async with opened(bench) as pool:
-        model = bench.model(doing("progress(0.5); time.sleep(0.1)"), name="busy")
-        idle = await run(pool, bench, bench.model(None, name="idle"))
-        await pool.forget("idle")
-        assert not psutil.pid_exists(idle)
-        half = asyncio.Event()
-        job = asyncio.create_task(pool.run("slot-1", bench.task(model), lambda p, s: half.set()))
-        await half.wait()
-        await pool.forget("busy")
-        await job
-        assert names(pool) == []
+async def test_a_forgotten_version_ends_at_once_or_after_its_job(shared: WorkerPool, bench: Bench) -> None:
+    model = bench.model(doing("progress(0.5); time.sleep(0.1)"), name="busy")
+    idle = await run(shared, bench, bench.model(None, name="idle"))
+    await shared.forget("idle")
+    assert not psutil.pid_exists(idle)
+    half = asyncio.Event()
+    job = asyncio.create_task(shared.run("slot-1", bench.task(model), lambda p, s: half.set()))
+    await half.wait()
+    await shared.forget("busy")
+    await job
+    assert not {"busy", "idle"} & set(names(shared))
 
 
-async def test_an_edited_module_is_seen_at_the_next_job(bench: Bench) -> None:
-    async with opened(bench) as pool:
-        model = bench.model(THRESHOLD)
-        assert model.module_file is not None
-        before = model.module_file.stat()
-        source = model.module_file.read_text()
-        for limit in (100, 200, 300):
-            model.module_file.write_text(source.replace("image > 100", f"image > {limit}"))
-            # The same whole second and the same length: what a .pyc goes by.
-            os.utime(model.module_file, ns=(before.st_atime_ns, before.st_mtime_ns + limit))
-            task = bench.task(model)
-            await pool.run("slot-1", task, ignore)
-            assert np.array_equal(masks(task)["1"], bench.image_kji > limit)
+async def test_an_edited_module_is_seen_at_the_next_job(shared: WorkerPool, bench: Bench) -> None:
+    model = bench.model(THRESHOLD)
+    assert model.module_file is not None
+    before = model.module_file.stat()
+    source = model.module_file.read_text()
+    for limit in (100, 200, 300):
+        model.module_file.write_text(source.replace("image > 100", f"image > {limit}"))
+        # The same whole second and the same length: what a .pyc goes by.
+        os.utime(model.module_file, ns=(before.st_atime_ns, before.st_mtime_ns + limit))
+        task = bench.task(model)
+        await shared.run("slot-1", task, ignore)
+        assert np.array_equal(masks(task)["1"], bench.image_kji > limit)
 
 
-async def test_a_new_runtime_or_version_is_another_model(bench: Bench) -> None:
-    async with opened(bench) as pool:
-        pids = {await run(pool, bench, bench.model(None, revision=revision)) for revision in (1, 2)}
-        pids.add(await run(pool, bench, bench.model(None, structures=[("1", "1"), ("2", "1")], revision=2)))
-        assert len(pids) == 3
+async def test_a_new_runtime_or_version_is_another_model(shared: WorkerPool, bench: Bench) -> None:
+    pids = {await run(shared, bench, bench.model(None, revision=revision)) for revision in (1, 2)}
+    pids.add(await run(shared, bench, bench.model(None, structures=[("1", "1"), ("2", "1")], revision=2)))
+    assert len(pids) == 3
 
 
-async def test_two_models_with_a_class_of_the_same_name_do_not_meet(bench: Bench) -> None:
-    async with opened(bench) as pool:
-        sources = {limit: THRESHOLD.replace("100", str(limit)) for limit in (50, 500)}
-        models = {limit: bench.model(source, name=str(limit)) for limit, source in sources.items()}
-        for limit in (50, 500, 50):
-            task = bench.task(models[limit])
-            await pool.run("slot-1", task, ignore)
-            assert np.array_equal(masks(task)["1"], bench.image_kji > limit)
-        assert len(pool.loaded()) == 2
+async def test_two_models_with_a_class_of_the_same_name_do_not_meet(shared: WorkerPool, bench: Bench) -> None:
+    sources = {limit: THRESHOLD.replace("100", str(limit)) for limit in (50, 500)}
+    models = {limit: bench.model(source, name=str(limit)) for limit, source in sources.items()}
+    for limit in (50, 500, 50):
+        task = bench.task(models[limit])
+        await shared.run("slot-1", task, ignore)
+        assert np.array_equal(masks(task)["1"], bench.image_kji > limit)
+    assert [names(shared).count(name) for name in ("50", "500")] == [1, 1]
 
 
-async def test_two_slots_run_at_the_same_time(bench: Bench) -> None:
+async def test_two_slots_run_at_the_same_time(shared: WorkerPool, bench: Bench) -> None:
     meeting = doing(f"""
         mine, other = ("a", "b") if image.shape[0] == 6 else ("b", "a")
         open({str(bench.folder)!r} + "/" + mine, "w").close()
         while not os.path.exists({str(bench.folder)!r} + "/" + other): time.sleep(0.005)
     """)
-    async with opened(bench, slots=2) as pool:
-        model = bench.model(meeting)
-        tasks = [bench.task(model, bench.channel(bench.image_kji[:depth])) for depth in (6, 5)]
-        await asyncio.gather(*(pool.run(f"slot-{n}", task, ignore) for n, task in enumerate(tasks)))
-        assert len(pool.loaded()) == 2
+    model = bench.model(meeting, name="meeting")
+    tasks = [bench.task(model, bench.channel(bench.image_kji[:depth])) for depth in (6, 5)]
+    await asyncio.gather(*(shared.run(f"slot-{n}", task, ignore) for n, task in enumerate(tasks)))
+    assert names(shared).count("meeting") == 2
 
 
-async def test_weights_from_a_state_dict_reach_the_mask(bench: Bench) -> None:
+async def test_weights_from_a_state_dict_reach_the_mask(shared: WorkerPool, bench: Bench) -> None:
     source = """
         import torch
 
@@ -146,7 +151,6 @@ async def test_weights_from_a_state_dict_reach_the_mask(bench: Bench) -> None:
                 return image > int(self.limit)
     """
     torch.save({"limit": torch.tensor(321)}, bench.folder / "weights.pt")
-    async with opened(bench) as pool:
-        task = bench.task(bench.model(source, model_file=bench.folder / "weights.pt", entry=""))
-        await pool.run("slot-1", task, ignore)
-        assert np.array_equal(masks(task)["1"], bench.image_kji > 321)
+    task = bench.task(bench.model(source, model_file=bench.folder / "weights.pt", entry=""))
+    await shared.run("slot-1", task, ignore)
+    assert np.array_equal(masks(task)["1"], bench.image_kji > 321)

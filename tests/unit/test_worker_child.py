@@ -103,6 +103,7 @@ def test_the_log_keeps_what_was_written_until_it_is_too_large(bench: Bench) -> N
     subprocess.run([sys.executable, "-c", program, str(bench.folder / "log")], check=True)
     assert (bench.folder / "log.1").read_bytes() == b"firstsecond"
     assert (bench.folder / "log").read_bytes() == b"third"
+    assert (bench.folder / "log").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_memory_limit_leaves_no_core_dumps(bench: Bench) -> None:
