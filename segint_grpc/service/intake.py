@@ -18,6 +18,10 @@ from segint_grpc.store.media import MediaKind
 from segint_grpc.store.store import Store
 from segint_grpc.wire.model_input_reader import ModelInputReader
 from segint_grpc.wire.volume_decoder import VolumeDecoder
+from segint_grpc.wire.volumes import BYTES_PER_VOXEL_MAX
+
+REST_MAX_BYTES = 256 * 1024
+"""What a body may hold beside voxels: a real one needs a few kilobytes."""
 
 
 class Intake:
@@ -38,9 +42,11 @@ class Intake:
         self._discarded = False
         self.size_bytes = 0
         self.decoder = VolumeDecoder(
-            lambda channel: self._media.voxel_path(job_id, channel), settings.voxels_max * 2
+            lambda channel: self._media.voxel_path(job_id, channel), settings.voxels_max * BYTES_PER_VOXEL_MAX
         )
-        self._reader = ModelInputReader(self.decoder, channels_max=settings.channels_max)
+        self._reader = ModelInputReader(
+            self.decoder, channels_max=settings.channels_max, rest_max_bytes=REST_MAX_BYTES
+        )
 
     def take(self, chunk: bytes) -> None:
         """Spool `chunk` and read on in the message; decoding happens beside.

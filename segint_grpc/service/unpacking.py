@@ -60,9 +60,8 @@ class Unpacking:
 
     async def drop(self, job_id: str) -> None:
         """Remove the voxel files of a job that has ended."""
-        files = self._files.pop(job_id, [])
-        for file in files:
-            await self._hop.run(file.path.unlink, missing_ok=True)
+        self._files.pop(job_id, None)
+        await self._hop.run(self._store.media.remove_voxels, job_id)
 
     async def close(self) -> None:
         """Stop what is under way; the jobs stay RECEIVED and are taken up at the next start."""
@@ -78,18 +77,26 @@ class Unpacking:
 
     async def _queue(self, job: Job, unpack: Callable[[], list[VoxelFile]]) -> None:
         logs.job_id.set(job.id)
-        jobs = self._store.jobs
         try:
-            self._files[job.id] = await self._hop.run(unpack)
-            job = await self._hop.run(jobs.queue, job.id)
+            job = await self._checked(job.id, unpack)
         except errors.StaleLease:
+            log.info("the job was ended while it was unpacked")
             await self.drop(job.id)
             return
-        except Exception as error:
-            failure = as_job_failure(error)
-            job = await self._hop.run(jobs.fail_unclaimed, job.id, failure.error_code, failure.message)
+        if job.finished:
+            await self.drop(job.id)
         self._board.publish(job)
         self._wake()
+
+    async def _checked(self, job_id: str, unpack: Callable[[], list[VoxelFile]]) -> Job:
+        """Return the job QUEUED or FAILED; raises StaleLease where something else has ended it."""
+        jobs = self._store.jobs
+        try:
+            self._files[job_id] = await self._hop.run(unpack)
+        except Exception as error:
+            failure = as_job_failure(error)
+            return await self._hop.run(jobs.fail_unclaimed, job_id, failure.error_code, failure.message)
+        return await self._hop.run(jobs.queue, job_id)
 
     def _decode(self, job_id: str) -> list[VoxelFile]:
         """Unpack the stored body."""
