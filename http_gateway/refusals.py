@@ -60,10 +60,13 @@ class Refusal(Exception):
     """A request is answered with this HTTP status and sentence instead of what it asked for."""
 
     def __init__(self, status: int, details: str, headers: Mapping[str, str] | None = None) -> None:
-        """Keep the HTTP `status`, the sentence for BadRequestResponse.ExceptionDetails, and extra headers."""
-        super().__init__(details)
+        """Keep the HTTP `status`, the sentence for BadRequestResponse.ExceptionDetails, and extra headers.
+
+        Bytes of a request that are no UTF-8 (surrogates in aiohttp's strings) become question marks.
+        """
+        self.details = details.encode("utf-8", "replace").decode()
+        super().__init__(self.details)
         self.status = status
-        self.details = details
         self.headers = dict(headers or {})
 
     @property

@@ -308,22 +308,20 @@ async def test_a_client_that_takes_nothing_of_a_result_is_given_up(
 
 
 async def test_an_upload_in_progress_is_finished_when_the_gateway_stops() -> None:
-    async def body(address: str) -> AsyncIterator[bytes]:
-        yield scan()
-        host, port = address.split(":")
-        for _ in range(10_000):  # until nobody new is let in: the gateway is stopping
-            try:
-                _, writer = await asyncio.open_connection(host, int(port))
-            except OSError:
-                return
-            writer.close()
-
     async with aiohttp.ClientSession() as session, asyncio.timeout(20):
         async with gateway_bench(stop_grace_s=60.0) as bench:
-            url = f"http://{bench.address}{POST_PATH}"
-            posting = asyncio.create_task(session.post(url, data=body(bench.address), headers=AS_PROTOBUF))
+            url = f"http://{bench.address}"
+            events = await session.get(url + job_path(bench.core.job().id, tail="/events"))
+
+            async def body() -> AsyncIterator[bytes]:
+                yield scan()[:500]
+                await events.read()  # which ends when the gateway begins to stop
+                yield scan()[500:]
+
+            posting = asyncio.create_task(session.post(url + POST_PATH, data=body(), headers=AS_PROTOBUF))
             await bench.core.upload_began.wait()
-        assert (await posting).status == 200
+        async with await posting as response:
+            assert response.status == 200
 
 
 async def test_many_clients_upload_at_once(bench: Bench) -> None:

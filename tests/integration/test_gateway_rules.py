@@ -201,6 +201,13 @@ async def test_a_path_of_any_bytes_is_answered(bench: Bench) -> None:
     assert b" 400 " in (await bench.send_raw(raw)).splitlines()[0]
 
 
+async def test_a_media_type_of_any_bytes_is_a_415(bench: Bench) -> None:
+    raw = f"POST {POST_PATH} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n".encode()
+    answer = await bench.send_raw(raw + b"Content-Type: text/\xff\xb7\r\nContent-Length: 0\r\n\r\n")
+    assert b" 415 " in answer.splitlines()[0]
+    assert is_refusal(415, answer.partition(b"\r\n\r\n")[2], 415)
+
+
 @pytest.mark.parametrize(
     ("code", "status", "message"),
     [
