@@ -24,6 +24,8 @@ from segint_grpc.worker.job_run import JobRun
 from segint_grpc.worker.mishaps import explain
 from segint_grpc.worker.task import RunTask
 
+NVIDIA_DRIVER = Path("/dev/nvidiactl")
+
 _log = logging.getLogger("segint.model")
 
 
@@ -79,10 +81,14 @@ def limit_memory(memory_bytes: int) -> int:
     Returns `memory_bytes`. A core dump would hold the patient's voxels.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    limit = kernel.mapped_bytes() + memory_bytes
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    # CUDA reserves more address space than any machine has memory; there the limit is on what is written.
+    kind, mapped = resource.RLIMIT_AS, kernel.mapped_bytes()
+    if NVIDIA_DRIVER.exists():
+        kind, mapped = resource.RLIMIT_DATA, kernel.private_bytes()
+    _, hard = resource.getrlimit(kind)
+    limit = mapped + memory_bytes
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(kind, (limit, limit))
     # Where the machine itself runs out, a model goes before the core does (proc(5), oom_score_adj).
     Path("/proc/self/oom_score_adj").write_text("500")
     return memory_bytes

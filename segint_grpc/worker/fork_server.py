@@ -57,7 +57,10 @@ def start(threads: int = 1, preload: Sequence[str] = PRELOAD) -> ForkServer:
 
 
 class ForkServer:
-    """A running fork server. `close` ends it with every model process that it has made."""
+    """A running fork server. `close` ends it with every model process that it has made.
+
+    `serving` is False while it still imports; orders given meanwhile wait for it.
+    """
 
     def __init__(
         self, control: socket.socket, process: subprocess.Popen[bytes], again: Callable[[], ForkServer]
@@ -67,7 +70,7 @@ class ForkServer:
         self._control = control
         self._process = process
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._serving = False
+        self.serving = False
 
     @property
     def pid(self) -> int:
@@ -97,7 +100,7 @@ class ForkServer:
         """Kill every model process and end the fork server."""
         self._hang_up()
         try:
-            if self._serving:
+            if self.serving:
                 await asyncio.to_thread(self._process.wait, CLOSE_PATIENCE_S)
         except subprocess.TimeoutExpired:
             # Somebody has stopped it. The kernel ends its model processes with it.
@@ -115,7 +118,7 @@ class ForkServer:
             line = b""
         if line:
             message = messages.unpack(line)
-            self._serving = self._serving or message["kind"] == messages.READY
+            self.serving = self.serving or message["kind"] == messages.READY
             listener(message)
             return
         self._hang_up()

@@ -39,6 +39,11 @@ def mapped_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def private_bytes() -> int:
+    """Return the size (bytes) of what this process alone may write: what RLIMIT_DATA limits."""
+    return _status("VmData:")
+
+
 def reset_peak() -> None:
     """Begin to measure `peak_bytes` anew (proc(5), clear_refs); without effect where it is not allowed."""
     try:
@@ -49,10 +54,7 @@ def reset_peak() -> None:
 
 def peak_bytes() -> int:
     """Return the most memory (bytes) that this process held at a time since `reset_peak`, or 0."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return _status("VmHWM:")
 
 
 def _prctl(option: int, value: int) -> None:
@@ -60,6 +62,13 @@ def _prctl(option: int, value: int) -> None:
     if library.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _pids() -> list[int]:

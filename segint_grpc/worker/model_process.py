@@ -115,6 +115,8 @@ class ModelProcess:
     def _cause(self, code: int | None, why: str) -> errors.SegIntError:
         if code is None:
             return errors.RunCutShort(why or "The fork server ended while the job ran.")
+        if code >= 0 and not self.ready.done():
+            return errors.RunCutShort(f"The model's process could not begin (exit code {code}).")
         if code >= 0:
             return errors.WorkerDied(f"The model ended its own process with exit code {code}.")
         if code == -signal.SIGKILL and self._kill_reason is not None:
@@ -174,7 +176,8 @@ class ModelProcess:
 
 
 def _signalled(number: int) -> errors.SegIntError:
-    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    # Real-time signals have no name.
+    name = next((known.name for known in signal.Signals if known == number), f"signal {number}")
     meaning = signal.strsignal(number) or "unknown"
     if number in _FROM_OUTSIDE:
         hint = " (the system does so when memory runs out)" if number == signal.SIGKILL else ""

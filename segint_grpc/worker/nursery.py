@@ -50,7 +50,7 @@ class Nursery:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for process in self._processes.values():
+        for process in list(self._processes.values()):
             process.kill(errors.RunCutShort("The server is stopping."))
         await self._server.close()
         self._lose("The server is stopping.")
@@ -79,6 +79,9 @@ class Nursery:
 
     def _kill(self, number: int) -> None:
         self._server.kill(number)
+        if not self._server.serving and number in self._processes:
+            # Both orders wait until the imports are done, however long that takes; nobody else need wait.
+            self._processes.pop(number).note_exit(None, "The run was given up before its process began.")
 
     def _hear(self, message: dict[str, Any] | None) -> None:
         if message is None:
@@ -87,11 +90,13 @@ class Nursery:
         if message["kind"] == messages.READY:
             self._note_missing(message["missing"])
             return
-        process = self._processes[message["number"]]
+        process = self._processes.get(message["number"])
+        if process is None:
+            return
         if message["kind"] == messages.FORKED:
             process.pid = message["pid"]
             return
-        del self._processes[message["number"]]
+        del self._processes[process.number]
         process.note_exit(message.get("code"), message.get("text", ""))
         if message["kind"] == messages.REFUSED:
             self._doubt()

@@ -81,6 +81,29 @@ async def test_a_fork_server_killed_while_it_imports_is_replaced(bench: Bench) -
         await pool.wait_ready()
 
 
+async def test_a_run_cancelled_while_the_fork_server_still_imports_ends_at_once(bench: Bench) -> None:
+    server = fork_server.start()
+    async with WorkerPool(server, bench.options()) as pool:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await pool.run("slot-1", bench.task(bench.model(None)), ignore)
+        assert not server.serving
+        await pool.wait_ready()
+        await pool.run("slot-1", bench.task(bench.model(None)), ignore)
+        assert len(pool.loaded()) == 1
+
+
+async def test_a_process_that_cannot_begin_cuts_the_run_short(bench: Bench) -> None:
+    nowhere = bench.folder / "no such folder" / "models.log"
+    options = bench.options(log=nowhere)
+    async with WorkerPool(fork_server.start(preload=WITHOUT_TORCH), options) as pool:
+        with pytest.raises(errors.RunCutShort, match="could not begin"):
+            await pool.run("slot-1", bench.task(bench.model(None)), ignore)
+        assert not pool.ready()
+        nowhere.parent.mkdir()
+        await pool.wait_ready()
+
+
 async def test_leaving_the_pool_ends_a_run_and_every_process(bench: Bench) -> None:
     before = len(os.listdir("/proc/self/fd"))
     async with WorkerPool(fork_server.start(), bench.options()) as pool:

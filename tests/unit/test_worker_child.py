@@ -117,6 +117,18 @@ def test_the_memory_limit_leaves_no_core_dumps(bench: Bench) -> None:
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
 
 
+def test_where_cuda_may_be_the_limit_is_on_what_is_written_and_works_as_well(bench: Bench) -> None:
+    program = (
+        "import resource, pathlib, mmap, numpy; from segint_grpc.worker import child;"
+        "child.NVIDIA_DRIVER = pathlib.Path('/dev/null'); child.limit_memory(2**28);"
+        "reserved = mmap.mmap(-1, 2**31, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)\n"
+        "try: numpy.ones(2**29, numpy.uint8)\n"
+        "except MemoryError: print('out of memory')"
+    )
+    made = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert made.stdout == "out of memory\n"
+
+
 def test_the_kernel_tells_memory_and_children() -> None:
     assert kernel.resident_bytes(os.getpid()) > 1_000_000
     assert kernel.resident_bytes(2**22 + 1) == 0
