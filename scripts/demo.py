@@ -83,14 +83,14 @@ def server(home: Path) -> Iterator[str]:
 
 def add_example_model(home: Path, folder: Path) -> None:
     """Do what examples/hu_ranges/README.md says."""
-    files = [sys.executable, str(EXAMPLE / "make.py"), str(folder)]
-    weights, module = ("--model", folder / "hu_ranges.pt"), ("--module", EXAMPLE / "hu_ranges.py")
-    subprocess.run(files, check=True)
-    for words in (
-        ("import", folder / "hu_ranges.pb"),
-        ("set", VERSION_ID, "--backend", "pytorch", *weights, *module),
+    files = ("--model", folder / "hu_ranges.pt", "--module", EXAMPLE / "hu_ranges.py")
+    for command in (
+        (sys.executable, EXAMPLE / "make.py", folder),
+        (*SEGINT, "model", "import", folder / "hu_ranges.pb", "--home", home),
+        (*SEGINT, "model", "set", VERSION_ID, "--backend", "pytorch", *files, "--home", home),
     ):
-        subprocess.run((*SEGINT, "model", *words, "--home", home), check=True, stdout=sys.stderr)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    say(f"The model {VERSION_ID} is added.")
 
 
 def segment(scan: Path, address: str, out: Path) -> int:

@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 from segint_grpc.domain.geometry import Geometry
 
 NAMES = ("body", "lungs", "bone", "soft_tissue")
-BOUNDS_HU = ((-250, 4000), (-980, -320), (170, 4000), (-20, 140))
+BOUNDS_HU = ((-250, 4000), (-980, -320), (180, 4000), (-20, 180))
 BODY_RADIUS_MM = 4.0
 """Half the thickness of what counts as couch or clothing and not as body."""
 TISSUE_RADIUS_MM = 1.0

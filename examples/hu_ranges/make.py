@@ -19,7 +19,7 @@ VERSION_ID = "HU Ranges"
 STRUCTURES = (
     ("body", "Body", (90, 200, 90), Model_pb2.Structure.External),
     ("lungs", "Lungs and gas", (80, 160, 255), Model_pb2.Structure.Organ),
-    ("bone", "Bone", (255, 225, 90), Model_pb2.Structure.Organ),
+    ("bone", "Bone and contrast", (255, 225, 90), Model_pb2.Structure.Organ),
     ("soft_tissue", "Soft tissue", (255, 110, 90), Model_pb2.Structure.Organ),
 )
 
