@@ -136,7 +136,9 @@ def _is_gzip(request: web.BaseRequest) -> bool:
 
 
 def _too_large(limit_bytes: int) -> Refusal:
-    return Refusal(413, f"The body is larger than {limit_bytes} bytes, the most that is taken here.")
+    return Refusal(
+        413, f"The body is larger than the {limit_bytes} bytes taken here (setting upload_max_bytes)."
+    )
 
 
 def _broken_gzip() -> Refusal:

@@ -65,6 +65,7 @@ class Submissions:
             async for chunk in chunks:
                 await self._hop.run(intake.take, chunk)
                 self._figures.bytes_received += len(chunk)
+            _check_length(posting, intake)
             message = await self._hop.run(intake.message)
             new = NewJob(
                 id=job_id,
@@ -124,6 +125,14 @@ class Submissions:
     def close(self) -> None:
         """Wait for what has begun."""
         self._hop.__exit__(None, None, None)
+
+
+def _check_length(posting: Posting, intake: Intake) -> None:
+    """Refuse a body that ended early: a caller that goes away looks like one that is done."""
+    if posting.size_bytes is not None and intake.size_bytes != posting.size_bytes:
+        raise errors.UnparsableMessage(
+            f"The body ended after {intake.size_bytes} of the {posting.size_bytes} bytes announced."
+        )
 
 
 def fit(message: Model_pb2.ModelInput, model: ResolvedModel) -> list[str]:

@@ -76,6 +76,13 @@ def test_errors_have_a_fitting_status(
     assert "Traceback" not in caught.value.details()
 
 
+def test_a_body_shorter_than_announced_is_refused(stub: segmentation_pb2_grpc.SegmentationStub) -> None:
+    whole = list(requests(body()))
+    with pytest.raises(grpc.RpcError, match="ended after") as caught:
+        stub.Submit(iter(whole[:-1]))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_the_result_of_an_unfinished_and_of_a_cancelled_job_is_refused(
     stub: segmentation_pb2_grpc.SegmentationStub, server: Server, tmp_path: Path
 ) -> None:

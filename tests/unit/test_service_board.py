@@ -12,7 +12,8 @@ from segint_grpc.service.board import Board
 
 def job(percent: int, state: JobState = JobState.RUNNING) -> Job:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    return Job("id", "model", state, percent, "infer", "", "", "", "", 0, now, now, now, None, 1, None, "", ())
+    texts = ("infer", "", "", "", "", 0)
+    return Job("id", "model", state, percent, *texts, now, now, now, None, 1, None, "", ())
 
 
 async def test_a_slow_watcher_sees_the_newest_state_and_always_the_last() -> None:
