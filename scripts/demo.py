@@ -25,8 +25,22 @@ SEGINT = (sys.executable, "-m", "segint_grpc.cli.main")
 VERSION_ID = "HU Ranges"
 
 
+INTERRUPTED = 130
+
+
 def main() -> int:
-    """Run the demo; return the exit code of `segint segment`."""
+    """Run the demo; return an exit code. What goes wrong was said by the command that it went wrong in."""
+    try:
+        code = demo()
+    except subprocess.CalledProcessError as error:
+        code = error.returncode
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    return code if code >= 0 else INTERRUPTED
+
+
+def demo() -> int:
+    """Go the whole way; return the exit code of `segint segment`."""
     options = parse_arguments()
     out: Path = options.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
