@@ -131,15 +131,8 @@ class Models:
             UnknownFamily: there is none of that name; the message lists those there are.
             JobsUnfinished: jobs are unfinished, and `cancel` is None.
         """
-        async with self._changing:
-            version_ids = await self._hop.run(self._removable, canonical_name, cancel is not None)
-            files = await self._hop.complete(self._store.models.remove_family, canonical_name)
-            # Only now: no job can be posted any more for what is gone.
-            jobs_cancelled = await self._cancel_jobs(version_ids, cancel) if cancel else 0
-            await self._tell_changes(version_ids)
-            await self._hop.complete(self._remove_files, canonical_name, files)
-        log.info("family removed", extra={"family": canonical_name, "jobs_cancelled": jobs_cancelled})
-        return Removed(jobs_cancelled, len(files))
+        # A caller that goes away in the middle must not leave half of it.
+        return await asyncio.shield(self._remove(canonical_name, cancel))
 
     async def drop_unused_files(self, unused_s: float) -> int:
         """Remove the files that came more than `unused_s` ago and that no version uses; return how many."""
@@ -200,6 +193,17 @@ class Models:
                 "wait for them, or remove it with force, which cancels them."
             )
         return version_ids
+
+    async def _remove(self, canonical_name: str, cancel: Cancel | None) -> Removed:
+        async with self._changing:
+            version_ids = await self._hop.run(self._removable, canonical_name, cancel is not None)
+            files = await self._hop.complete(self._store.models.remove_family, canonical_name)
+            # Only now: no job can be posted any more for what is gone.
+            jobs_cancelled = await self._cancel_jobs(version_ids, cancel) if cancel else 0
+            await self._tell_changes(version_ids)
+            await self._hop.complete(self._remove_files, canonical_name, files)
+        log.info("family removed", extra={"family": canonical_name, "jobs_cancelled": jobs_cancelled})
+        return Removed(jobs_cancelled, len(files))
 
     async def _cancel_jobs(self, version_ids: list[str], cancel: Cancel) -> int:
         jobs = await self._hop.run(self._store.jobs.unfinished, version_ids)

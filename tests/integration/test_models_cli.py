@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from generated.radiomics.Model_pb2 import ModelsCollection
-from generated.segint.v1 import models_pb2, segmentation_pb2
+from generated.segint.v1 import job_pb2, models_pb2, segmentation_pb2
 from generated.segint.v1.models_pb2_grpc import ModelsStub
 from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
 from segint_grpc import refusal
@@ -20,6 +21,7 @@ from segint_grpc.server import core
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import open_store
 from segint_grpc.worker import fork_server
+from tests.acceptance.velocity import channel, scan
 from tests.families import a_family
 
 MODULE = "class Net:\n    def __call__(self, image):\n        return image > 0\n"
@@ -219,3 +221,35 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - nothing tells of a file that is gone
             await asyncio.sleep(0.01)
+
+
+async def test_a_family_whose_job_runs_goes_only_by_force_and_takes_the_job_along(
+    segint: Segint, addresses: dict[str, str], family_file: Path, tmp_path: Path
+) -> None:
+    module = tmp_path / "sleeper.py"
+    module.write_text("import time\n\nclass Net:\n    def __call__(self, image):\n        time.sleep(600)\n")
+    await segint("import", family_file)
+    await segint("set", "Liver 1", "--backend", "pytorch", "--module", module, "--entry", "Net")
+    async with grpc.aio.insecure_channel(addresses["grpc"]) as connection:
+        stub = SegmentationStub(connection)
+        header = segmentation_pb2.SubmitRequest(header=segmentation_pb2.SubmitHeader(model_id="Liver 1"))
+        body = segmentation_pb2.SubmitRequest(
+            chunk=scan(channel(np.zeros((4, 8, 16), np.int16), "ct")).SerializeToString()
+        )
+        task = (await stub.Submit(iter([header, body]))).task
+        request = segmentation_pb2.WatchProgressRequest(segmentation_id=task.SegmentationID)
+        watch = stub.WatchProgress(request)
+        stages: list[str] = []
+        while "infer" not in stages:
+            answer = await watch.read()
+            assert isinstance(answer, segmentation_pb2.WatchProgressResponse), stages
+            stages.append(answer.job.stage)
+
+        refused = await segint("remove", "Livers")
+        assert refused.exit_code == 2
+        assert "1 jobs of the family 'Livers' are unfinished" in refused.stderr
+        removed = await segint("remove", "Livers", "--force")
+        assert removed.output == "Removed Livers; jobs cancelled: 1, files removed: 1.\n"
+        while isinstance(change := await watch.read(), segmentation_pb2.WatchProgressResponse):
+            answer = change
+    assert answer.job.state == job_pb2.JOB_STATE_CANCELLED

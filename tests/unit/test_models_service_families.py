@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import sqlite3
@@ -320,6 +321,28 @@ async def test_unfinished_jobs_keep_a_family_unless_they_may_be_cancelled(
     assert removed.jobs_cancelled == 1
     assert store.jobs.get(job_id).state is JobState.CANCELLED
     assert store.jobs.get(other_id).state is JobState.RECEIVED
+
+
+async def test_a_removal_whose_caller_goes_away_is_carried_through(
+    models: Models, store: Store, home: Home
+) -> None:
+    await add(models, a_family(), "Liver 1")
+    await models.set_runtime("Liver 1", RuntimeRecord("pytorch", module_file=await add_module(models)))
+    post_job(store, "Liver 1")
+    midway, go_on = asyncio.Event(), asyncio.Event()
+
+    async def cancel(job_id: str) -> None:
+        midway.set()
+        await go_on.wait()
+
+    caller = asyncio.create_task(models.remove("Livers", cancel))
+    await midway.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+    go_on.set()
+    await models.import_family(a_family("Kidneys", ["Kidney 1"]).SerializeToString())
+    assert list(home.models.iterdir()) == []
+    assert [path.name for path in home.families.iterdir()] == ["Kidneys.pb"]
 
 
 async def test_the_back_ends_are_listed_with_what_they_are_for(models: Models) -> None:
