@@ -74,7 +74,12 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         context = ServiceContext(store, hop, settings)
         options = PoolOptions.of(settings, home)
         pool = await stack.enter_async_context(WorkerPool(forks, options))
-        models = Models(store, hop, on_change=pool.forget)
+
+        async def changed(version_id: str) -> None:
+            await pool.forget(version_id)
+            context.board.publish_models()
+
+        models = Models(store, hop, on_change=changed)
         await models.add_sample_family()
         work = asyncio.Event()
         unpacking = Unpacking(context, work.set)

@@ -16,8 +16,8 @@ from segint_grpc.api import peers
 from segint_grpc.api.interceptors import Guard
 from segint_grpc.home import unix_target
 
-PRIVATE = frozenset({"segint.v1.Models", "segint.v1.Operations"})
-"""The services that answer on the unix socket alone."""
+PRIVATE = frozenset({"segint.v1.Models", "segint.v1.Operations", "segint.v1.Segmentation/WatchJobs"})
+"""The services and methods that answer on the unix socket alone."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # Without this a second server takes the same port in silence (pitfall of SO_REUSEPORT).

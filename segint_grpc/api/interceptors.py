@@ -34,10 +34,10 @@ class Guard(grpc.aio.ServerInterceptor):
     """The one interceptor of a door, for RPCs of all four kinds."""
 
     def __init__(self, networks: Sequence[peers.Network] = (), elsewhere: Collection[str] = ()) -> None:
-        """Admit `networks` (see `peers.check_allowed`); send callers of the services `elsewhere` away.
+        """Admit `networks` (see `peers.check_allowed`); send callers of what is `elsewhere` away.
 
-        `elsewhere` holds full service names, for instance `segint.v1.Models`, that answer on the unix
-        socket only.
+        `elsewhere` holds services and single methods that answer on the unix socket only, by their full
+        names, for instance `segint.v1.Models` and `segint.v1.Segmentation/WatchJobs`.
         """
         self._networks = tuple(networks)
         self._elsewhere = frozenset(elsewhere)
@@ -49,17 +49,17 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Return the RPC's handler inside this guard, or None where there is no such RPC."""
         method = handler_call_details.method
-        service = method.strip("/").partition("/")[0]
-        if service in self._elsewhere:
-            return self._refuse(method, service)
+        name = method.strip("/")
+        for refused in self._elsewhere.intersection((name, name.partition("/")[0])):
+            return self._refuse(method, refused)
         handler = await continuation(handler_call_details)
         return handler and self._surround(method, handler)
 
-    def _refuse(self, method: str, service: str) -> Handler:
+    def _refuse(self, method: str, name: str) -> Handler:
         async def refuse(requests: AsyncIterator[bytes], context: Context) -> None:
             async with self._guarded(method, context):
                 raise errors.Forbidden(
-                    f"{service} answers on the unix socket in the server's home only, not over TCP."
+                    f"{name} answers on the unix socket in the server's home only, not over TCP."
                 )
 
         return _handler(grpc.stream_stream_rpc_method_handler, refuse, None)

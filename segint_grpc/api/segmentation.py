@@ -88,6 +88,16 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         async for view in self._jobs.watch(request.segmentation_id, request.model_id):
             yield segmentation_pb2.WatchProgressResponse(job=progress_of(view))
 
+    async def WatchJobs(
+        self, request: segmentation_pb2.WatchJobsRequest, context: Context
+    ) -> AsyncIterator[segmentation_pb2.WatchJobsResponse]:
+        """Everything that a gateway can answer by itself."""
+        async for news in self._jobs.watch_all():
+            answer = segmentation_pb2.WatchJobsResponse(jobs=[news_of(job) for job in news.jobs])
+            if news.models:
+                answer.models.CopyFrom(await self._models.offered())
+            yield answer
+
     async def GetResult(
         self, request: segmentation_pb2.GetResultRequest, context: Context
     ) -> AsyncIterator[segmentation_pb2.GetResultResponse]:
@@ -180,6 +190,13 @@ def progress_of(view: JobView) -> job_pb2.JobProgress:
     if job.finished_at:
         message.finished_at.CopyFrom(timestamp(job.finished_at))
     return message
+
+
+def news_of(job: Job) -> segmentation_pb2.JobNews:
+    """Return what a gateway keeps of a job."""
+    return segmentation_pb2.JobNews(
+        segmentation_id=job.id, model_id=job.model_id, progress=segmentation_progress(job)
+    )
 
 
 def segmentation_progress(job: Job) -> Model_pb2.SegmentationProgress:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.service.board import News
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.store.opinions import OpinionKind
@@ -41,13 +42,20 @@ class Jobs:
     async def watch(self, job_id: str, model_id: str = "") -> AsyncIterator[JobView]:
         """Yield the job as it is, then every change up to and with its end; raises UnknownJob."""
         job_id = (await self.get(job_id, model_id)).job.id
-        with self._board.watching(job_id) as changes:
+        with self._board.watching(job_id) as watch:
             view = await self.get(job_id)
             yield view
             if view.job.finished:
                 return
-            async for job in changes:
+            async for job in watch.until_finished():
                 yield await self._hop.run(self._ahead, job)
+
+    async def watch_all(self) -> AsyncIterator[News]:
+        """Yield the models and every unfinished job as they are, then what changes, again and again."""
+        with self._board.watching() as watch:
+            yield News(await self._hop.run(self._store.jobs.unfinished), models=True)
+            while True:
+                yield await watch.news()
 
     async def result(self, job_id: str, model_id: str = "") -> tuple[Job, Path]:
         """Return the job and the file with its ModelOutput.

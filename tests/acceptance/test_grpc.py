@@ -128,6 +128,24 @@ def test_administration_answers_on_the_unix_socket_alone(server: Server) -> None
     assert any(family.family.CanonicalName == "Centered Square" for family in families)
 
 
+def test_every_job_can_be_watched_on_the_unix_socket_alone(server: Server, velocity: Velocity) -> None:
+    request = segmentation_pb2.WatchJobsRequest()
+    with grpc.insecure_channel(server.grpc) as tcp, pytest.raises(grpc.RpcError) as caught:
+        list(segmentation_pb2_grpc.SegmentationStub(tcp).WatchJobs(request))
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    with grpc.insecure_channel(f"unix:{server.socket}") as unix:
+        watch = segmentation_pb2_grpc.SegmentationStub(unix).WatchJobs(request)
+        assert any(family.CanonicalName == "Centered Square" for family in next(watch).models.Models)
+        job = velocity.submit(scan(channel(IMAGE)))
+        percents = []
+        for answer in watch:
+            percents += [news.progress.Progress for news in answer.jobs if news.segmentation_id == job]
+            if percents and percents[-1] == 100:
+                break
+        watch.cancel()
+    assert percents == sorted(percents)
+
+
 def test_events_tell_percent_and_stage_until_the_end(velocity: Velocity) -> None:
     job = velocity.submit(scan(channel(IMAGE)))
     path = f"/api/v2/Model/{SAMPLE.replace(' ', '%20')}/segmentation/{job}/events"

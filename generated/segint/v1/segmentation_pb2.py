@@ -26,7 +26,7 @@ from generated.radiomics import Model_pb2 as radiomics_dot_Model__pb2
 from generated.segint.v1 import job_pb2 as segint_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csegint/v1/segmentation.proto\x12\tsegint.v1\x1a\x15radiomics/Model.proto\x1a\x13segint/v1/job.proto\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\"S\n\rSubmitRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.SubmitHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"X\n\x0cSubmitHeader\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\tB\r\n\x0b_size_bytes\"R\n\x0eSubmitResponse\x12)\n\x04task\x18\x01 \x01(\x0b\x32\x1b.Radiomics.SegmentationTask\x12\x15\n\rrepeated_post\x18\x02 \x01(\x08\"?\n\x12GetProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\":\n\x13GetProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"A\n\x14WatchProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"<\n\x15WatchProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"=\n\x10GetResultRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"W\n\x11GetResultResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.ResultHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"2\n\x0cResultHeader\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\":\n\rCancelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"5\n\x0e\x43\x61ncelResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"H\n\x13SendFeedbackRequest\x12\x31\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x01(\x0b\x32\x1f.Radiomics.SegmentationFeedback\"-\n\x14SendFeedbackResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"K\n\x14SendTelemetryRequest\x12\x33\n\ttelemetry\x18\x01 \x01(\x0b\x32 .Radiomics.SegmentationTelemetry\".\n\x15SendTelemetryResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"\x13\n\x11GetCreditsRequest\"9\n\x12GetCreditsResponse\x12#\n\x07\x63redits\x18\x01 \x01(\x0b\x32\x12.Radiomics.Credits\"-\n\x16GetVendorStatusRequest\x12\x13\n\x0bservice_url\x18\x01 \x01(\t\"I\n\x17GetVendorStatusResponse\x12.\n\rvendor_status\x18\x01 \x01(\x0b\x32\x17.Radiomics.VendorStatus\"\x1a\n\x18GetApiInformationRequest\"O\n\x19GetApiInformationResponse\x12\x32\n\x0f\x61pi_information\x18\x01 \x01(\x0b\x32\x19.Radiomics.ApiInformation2\xf1\x06\n\x0cSegmentation\x12I\n\nListModels\x12\x1c.segint.v1.ListModelsRequest\x1a\x1d.segint.v1.ListModelsResponse\x12?\n\x06Submit\x12\x18.segint.v1.SubmitRequest\x1a\x19.segint.v1.SubmitResponse(\x01\x12L\n\x0bGetProgress\x12\x1d.segint.v1.GetProgressRequest\x1a\x1e.segint.v1.GetProgressResponse\x12T\n\rWatchProgress\x12\x1f.segint.v1.WatchProgressRequest\x1a .segint.v1.WatchProgressResponse0\x01\x12H\n\tGetResult\x12\x1b.segint.v1.GetResultRequest\x1a\x1c.segint.v1.GetResultResponse0\x01\x12=\n\x06\x43\x61ncel\x12\x18.segint.v1.CancelRequest\x1a\x19.segint.v1.CancelResponse\x12O\n\x0cSendFeedback\x12\x1e.segint.v1.SendFeedbackRequest\x1a\x1f.segint.v1.SendFeedbackResponse\x12R\n\rSendTelemetry\x12\x1f.segint.v1.SendTelemetryRequest\x1a .segint.v1.SendTelemetryResponse\x12I\n\nGetCredits\x12\x1c.segint.v1.GetCreditsRequest\x1a\x1d.segint.v1.GetCreditsResponse\x12X\n\x0fGetVendorStatus\x12!.segint.v1.GetVendorStatusRequest\x1a\".segint.v1.GetVendorStatusResponse\x12^\n\x11GetApiInformation\x12#.segint.v1.GetApiInformationRequest\x1a$.segint.v1.GetApiInformationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csegint/v1/segmentation.proto\x12\tsegint.v1\x1a\x15radiomics/Model.proto\x1a\x13segint/v1/job.proto\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\"S\n\rSubmitRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.SubmitHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"X\n\x0cSubmitHeader\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\tB\r\n\x0b_size_bytes\"R\n\x0eSubmitResponse\x12)\n\x04task\x18\x01 \x01(\x0b\x32\x1b.Radiomics.SegmentationTask\x12\x15\n\rrepeated_post\x18\x02 \x01(\x08\"?\n\x12GetProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\":\n\x13GetProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"A\n\x14WatchProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"<\n\x15WatchProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"\x12\n\x10WatchJobsRequest\"b\n\x11WatchJobsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\x12 \n\x04jobs\x18\x02 \x03(\x0b\x32\x12.segint.v1.JobNews\"g\n\x07JobNews\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x31\n\x08progress\x18\x03 \x01(\x0b\x32\x1f.Radiomics.SegmentationProgress\"=\n\x10GetResultRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"W\n\x11GetResultResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.ResultHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"2\n\x0cResultHeader\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\":\n\rCancelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"5\n\x0e\x43\x61ncelResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"H\n\x13SendFeedbackRequest\x12\x31\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x01(\x0b\x32\x1f.Radiomics.SegmentationFeedback\"-\n\x14SendFeedbackResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"K\n\x14SendTelemetryRequest\x12\x33\n\ttelemetry\x18\x01 \x01(\x0b\x32 .Radiomics.SegmentationTelemetry\".\n\x15SendTelemetryResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"\x13\n\x11GetCreditsRequest\"9\n\x12GetCreditsResponse\x12#\n\x07\x63redits\x18\x01 \x01(\x0b\x32\x12.Radiomics.Credits\"-\n\x16GetVendorStatusRequest\x12\x13\n\x0bservice_url\x18\x01 \x01(\t\"I\n\x17GetVendorStatusResponse\x12.\n\rvendor_status\x18\x01 \x01(\x0b\x32\x17.Radiomics.VendorStatus\"\x1a\n\x18GetApiInformationRequest\"O\n\x19GetApiInformationResponse\x12\x32\n\x0f\x61pi_information\x18\x01 \x01(\x0b\x32\x19.Radiomics.ApiInformation2\xbb\x07\n\x0cSegmentation\x12I\n\nListModels\x12\x1c.segint.v1.ListModelsRequest\x1a\x1d.segint.v1.ListModelsResponse\x12?\n\x06Submit\x12\x18.segint.v1.SubmitRequest\x1a\x19.segint.v1.SubmitResponse(\x01\x12L\n\x0bGetProgress\x12\x1d.segint.v1.GetProgressRequest\x1a\x1e.segint.v1.GetProgressResponse\x12T\n\rWatchProgress\x12\x1f.segint.v1.WatchProgressRequest\x1a .segint.v1.WatchProgressResponse0\x01\x12H\n\tWatchJobs\x12\x1b.segint.v1.WatchJobsRequest\x1a\x1c.segint.v1.WatchJobsResponse0\x01\x12H\n\tGetResult\x12\x1b.segint.v1.GetResultRequest\x1a\x1c.segint.v1.GetResultResponse0\x01\x12=\n\x06\x43\x61ncel\x12\x18.segint.v1.CancelRequest\x1a\x19.segint.v1.CancelResponse\x12O\n\x0cSendFeedback\x12\x1e.segint.v1.SendFeedbackRequest\x1a\x1f.segint.v1.SendFeedbackResponse\x12R\n\rSendTelemetry\x12\x1f.segint.v1.SendTelemetryRequest\x1a .segint.v1.SendTelemetryResponse\x12I\n\nGetCredits\x12\x1c.segint.v1.GetCreditsRequest\x1a\x1d.segint.v1.GetCreditsResponse\x12X\n\x0fGetVendorStatus\x12!.segint.v1.GetVendorStatusRequest\x1a\".segint.v1.GetVendorStatusResponse\x12^\n\x11GetApiInformation\x12#.segint.v1.GetApiInformationRequest\x1a$.segint.v1.GetApiInformationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,36 +51,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHPROGRESSREQUEST']._serialized_end=624
   _globals['_WATCHPROGRESSRESPONSE']._serialized_start=626
   _globals['_WATCHPROGRESSRESPONSE']._serialized_end=686
-  _globals['_GETRESULTREQUEST']._serialized_start=688
-  _globals['_GETRESULTREQUEST']._serialized_end=749
-  _globals['_GETRESULTRESPONSE']._serialized_start=751
-  _globals['_GETRESULTRESPONSE']._serialized_end=838
-  _globals['_RESULTHEADER']._serialized_start=840
-  _globals['_RESULTHEADER']._serialized_end=890
-  _globals['_CANCELREQUEST']._serialized_start=892
-  _globals['_CANCELREQUEST']._serialized_end=950
-  _globals['_CANCELRESPONSE']._serialized_start=952
-  _globals['_CANCELRESPONSE']._serialized_end=1005
-  _globals['_SENDFEEDBACKREQUEST']._serialized_start=1007
-  _globals['_SENDFEEDBACKREQUEST']._serialized_end=1079
-  _globals['_SENDFEEDBACKRESPONSE']._serialized_start=1081
-  _globals['_SENDFEEDBACKRESPONSE']._serialized_end=1126
-  _globals['_SENDTELEMETRYREQUEST']._serialized_start=1128
-  _globals['_SENDTELEMETRYREQUEST']._serialized_end=1203
-  _globals['_SENDTELEMETRYRESPONSE']._serialized_start=1205
-  _globals['_SENDTELEMETRYRESPONSE']._serialized_end=1251
-  _globals['_GETCREDITSREQUEST']._serialized_start=1253
-  _globals['_GETCREDITSREQUEST']._serialized_end=1272
-  _globals['_GETCREDITSRESPONSE']._serialized_start=1274
-  _globals['_GETCREDITSRESPONSE']._serialized_end=1331
-  _globals['_GETVENDORSTATUSREQUEST']._serialized_start=1333
-  _globals['_GETVENDORSTATUSREQUEST']._serialized_end=1378
-  _globals['_GETVENDORSTATUSRESPONSE']._serialized_start=1380
-  _globals['_GETVENDORSTATUSRESPONSE']._serialized_end=1453
-  _globals['_GETAPIINFORMATIONREQUEST']._serialized_start=1455
-  _globals['_GETAPIINFORMATIONREQUEST']._serialized_end=1481
-  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_start=1483
-  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_end=1562
-  _globals['_SEGMENTATION']._serialized_start=1565
-  _globals['_SEGMENTATION']._serialized_end=2446
+  _globals['_WATCHJOBSREQUEST']._serialized_start=688
+  _globals['_WATCHJOBSREQUEST']._serialized_end=706
+  _globals['_WATCHJOBSRESPONSE']._serialized_start=708
+  _globals['_WATCHJOBSRESPONSE']._serialized_end=806
+  _globals['_JOBNEWS']._serialized_start=808
+  _globals['_JOBNEWS']._serialized_end=911
+  _globals['_GETRESULTREQUEST']._serialized_start=913
+  _globals['_GETRESULTREQUEST']._serialized_end=974
+  _globals['_GETRESULTRESPONSE']._serialized_start=976
+  _globals['_GETRESULTRESPONSE']._serialized_end=1063
+  _globals['_RESULTHEADER']._serialized_start=1065
+  _globals['_RESULTHEADER']._serialized_end=1115
+  _globals['_CANCELREQUEST']._serialized_start=1117
+  _globals['_CANCELREQUEST']._serialized_end=1175
+  _globals['_CANCELRESPONSE']._serialized_start=1177
+  _globals['_CANCELRESPONSE']._serialized_end=1230
+  _globals['_SENDFEEDBACKREQUEST']._serialized_start=1232
+  _globals['_SENDFEEDBACKREQUEST']._serialized_end=1304
+  _globals['_SENDFEEDBACKRESPONSE']._serialized_start=1306
+  _globals['_SENDFEEDBACKRESPONSE']._serialized_end=1351
+  _globals['_SENDTELEMETRYREQUEST']._serialized_start=1353
+  _globals['_SENDTELEMETRYREQUEST']._serialized_end=1428
+  _globals['_SENDTELEMETRYRESPONSE']._serialized_start=1430
+  _globals['_SENDTELEMETRYRESPONSE']._serialized_end=1476
+  _globals['_GETCREDITSREQUEST']._serialized_start=1478
+  _globals['_GETCREDITSREQUEST']._serialized_end=1497
+  _globals['_GETCREDITSRESPONSE']._serialized_start=1499
+  _globals['_GETCREDITSRESPONSE']._serialized_end=1556
+  _globals['_GETVENDORSTATUSREQUEST']._serialized_start=1558
+  _globals['_GETVENDORSTATUSREQUEST']._serialized_end=1603
+  _globals['_GETVENDORSTATUSRESPONSE']._serialized_start=1605
+  _globals['_GETVENDORSTATUSRESPONSE']._serialized_end=1678
+  _globals['_GETAPIINFORMATIONREQUEST']._serialized_start=1680
+  _globals['_GETAPIINFORMATIONREQUEST']._serialized_end=1706
+  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_start=1708
+  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_end=1787
+  _globals['_SEGMENTATION']._serialized_start=1790
+  _globals['_SEGMENTATION']._serialized_end=2745
 # @@protoc_insertion_point(module_scope)

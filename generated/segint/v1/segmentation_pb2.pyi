@@ -1,8 +1,9 @@
 from generated.radiomics import Model_pb2 as _Model_pb2
 from generated.segint.v1 import job_pb2 as _job_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -70,6 +71,28 @@ class WatchProgressResponse(_message.Message):
     JOB_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.JobProgress
     def __init__(self, job: _Optional[_Union[_job_pb2.JobProgress, _Mapping]] = ...) -> None: ...
+
+class WatchJobsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WatchJobsResponse(_message.Message):
+    __slots__ = ("models", "jobs")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    models: _Model_pb2.ModelsCollection
+    jobs: _containers.RepeatedCompositeFieldContainer[JobNews]
+    def __init__(self, models: _Optional[_Union[_Model_pb2.ModelsCollection, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[JobNews, _Mapping]]] = ...) -> None: ...
+
+class JobNews(_message.Message):
+    __slots__ = ("segmentation_id", "model_id", "progress")
+    SEGMENTATION_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    segmentation_id: str
+    model_id: str
+    progress: _Model_pb2.SegmentationProgress
+    def __init__(self, segmentation_id: _Optional[str] = ..., model_id: _Optional[str] = ..., progress: _Optional[_Union[_Model_pb2.SegmentationProgress, _Mapping]] = ...) -> None: ...
 
 class GetResultRequest(_message.Message):
     __slots__ = ("model_id", "segmentation_id")

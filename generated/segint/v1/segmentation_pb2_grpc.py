@@ -54,6 +54,11 @@ class SegmentationStub(object):
                 request_serializer=segint_dot_v1_dot_segmentation__pb2.WatchProgressRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_segmentation__pb2.WatchProgressResponse.FromString,
                 _registered_method=True)
+        self.WatchJobs = channel.unary_stream(
+                '/segint.v1.Segmentation/WatchJobs',
+                request_serializer=segint_dot_v1_dot_segmentation__pb2.WatchJobsRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_segmentation__pb2.WatchJobsResponse.FromString,
+                _registered_method=True)
         self.GetResult = channel.unary_stream(
                 '/segint.v1.Segmentation/GetResult',
                 request_serializer=segint_dot_v1_dot_segmentation__pb2.GetResultRequest.SerializeToString,
@@ -118,6 +123,14 @@ class SegmentationServicer(object):
 
     def WatchProgress(self, request, context):
         """A job's progress now, every change, and the final state; then the stream ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchJobs(self, request, context):
+        """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
+        job, then whatever changes. Answers on the unix socket only, since it names every job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -194,6 +207,11 @@ def add_SegmentationServicer_to_server(servicer, server):
                     servicer.WatchProgress,
                     request_deserializer=segint_dot_v1_dot_segmentation__pb2.WatchProgressRequest.FromString,
                     response_serializer=segint_dot_v1_dot_segmentation__pb2.WatchProgressResponse.SerializeToString,
+            ),
+            'WatchJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJobs,
+                    request_deserializer=segint_dot_v1_dot_segmentation__pb2.WatchJobsRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_segmentation__pb2.WatchJobsResponse.SerializeToString,
             ),
             'GetResult': grpc.unary_stream_rpc_method_handler(
                     servicer.GetResult,
@@ -339,6 +357,33 @@ class Segmentation(object):
             '/segint.v1.Segmentation/WatchProgress',
             segint_dot_v1_dot_segmentation__pb2.WatchProgressRequest.SerializeToString,
             segint_dot_v1_dot_segmentation__pb2.WatchProgressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/segint.v1.Segmentation/WatchJobs',
+            segint_dot_v1_dot_segmentation__pb2.WatchJobsRequest.SerializeToString,
+            segint_dot_v1_dot_segmentation__pb2.WatchJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

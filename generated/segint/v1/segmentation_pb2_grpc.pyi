@@ -45,6 +45,10 @@ class SegmentationStub:
     """How far a job is."""
     WatchProgress: _grpc.UnaryStreamMultiCallable[_segmentation_pb2.WatchProgressRequest, _segmentation_pb2.WatchProgressResponse]
     """A job's progress now, every change, and the final state; then the stream ends."""
+    WatchJobs: _grpc.UnaryStreamMultiCallable[_segmentation_pb2.WatchJobsRequest, _segmentation_pb2.WatchJobsResponse]
+    """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
+    job, then whatever changes. Answers on the unix socket only, since it names every job.
+    """
     GetResult: _grpc.UnaryStreamMultiCallable[_segmentation_pb2.GetResultRequest, _segmentation_pb2.GetResultResponse]
     """The serialized Radiomics.ModelOutput: one header, then its bytes in chunks."""
     Cancel: _grpc.UnaryUnaryMultiCallable[_segmentation_pb2.CancelRequest, _segmentation_pb2.CancelResponse]
@@ -73,6 +77,10 @@ class SegmentationAsyncStub(SegmentationStub):
     """How far a job is."""
     WatchProgress: _aio.UnaryStreamMultiCallable[_segmentation_pb2.WatchProgressRequest, _segmentation_pb2.WatchProgressResponse]  # type: ignore[assignment]
     """A job's progress now, every change, and the final state; then the stream ends."""
+    WatchJobs: _aio.UnaryStreamMultiCallable[_segmentation_pb2.WatchJobsRequest, _segmentation_pb2.WatchJobsResponse]  # type: ignore[assignment]
+    """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
+    job, then whatever changes. Answers on the unix socket only, since it names every job.
+    """
     GetResult: _aio.UnaryStreamMultiCallable[_segmentation_pb2.GetResultRequest, _segmentation_pb2.GetResultResponse]  # type: ignore[assignment]
     """The serialized Radiomics.ModelOutput: one header, then its bytes in chunks."""
     Cancel: _aio.UnaryUnaryMultiCallable[_segmentation_pb2.CancelRequest, _segmentation_pb2.CancelResponse]  # type: ignore[assignment]
@@ -122,6 +130,16 @@ class SegmentationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_segmentation_pb2.WatchProgressResponse], _abc.AsyncIterator[_segmentation_pb2.WatchProgressResponse]]:
         """A job's progress now, every change, and the final state; then the stream ends."""
+
+    @_abc_1.abstractmethod
+    def WatchJobs(
+        self,
+        request: _segmentation_pb2.WatchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_segmentation_pb2.WatchJobsResponse], _abc.AsyncIterator[_segmentation_pb2.WatchJobsResponse]]:
+        """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
+        job, then whatever changes. Answers on the unix socket only, since it names every job.
+        """
 
     @_abc_1.abstractmethod
     def GetResult(
