@@ -13,7 +13,7 @@ from generated.segint.v1 import segmentation_pb2 as segmentation
 from generated.segint.v1.operations_pb2_grpc import OperationsStub
 from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
 from segint_grpc import logs
-from segint_grpc.home import Home
+from segint_grpc.home import Home, unix_target
 from segint_grpc.settings import MIB, Settings
 
 Question = TypeVar("Question")
@@ -44,7 +44,7 @@ WatchCall = grpc.aio.UnaryStreamCall[segmentation.WatchProgressRequest, segmenta
 
 def core_target(settings: Settings) -> str:
     """Return the gRPC target of the core: the one that is set, else the unix socket in the home."""
-    return settings.core or f"unix:{Home(settings.home_path).socket}"
+    return settings.core or unix_target(Home(settings.home_path).socket)
 
 
 class Core:

@@ -69,8 +69,8 @@ async def _run(settings: Settings, home: Home, forks: ForkServer, ready_fd: int 
 async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterator[dict[str, str]]:
     """Serve while the context lasts; gives the addresses that it answers on."""
     async with AsyncExitStack() as stack:
-        hop = stack.enter_context(Hop("segint-store"))
         store = stack.enter_context(open_store(home))
+        hop = stack.enter_context(Hop("segint-store"))
         context = ServiceContext(store, hop, settings)
         options = PoolOptions.of(settings, home)
         pool = await stack.enter_async_context(WorkerPool(forks, options))

@@ -108,7 +108,7 @@ class Dispatcher:
             self._work.set()
             return None
         if claimed and self._stopping:
-            await self._hop.run(self._jobs.release, claimed[1])
+            await self._hop.complete(self._jobs.release, claimed[1])
             return None
         return claimed
 

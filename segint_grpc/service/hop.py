@@ -30,13 +30,20 @@ class Hop:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     async def complete(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `run`, for a call whose outcome must be known: a cancellation meanwhile is dropped."""
+        """As `run`, for a call whose outcome must be known: a cancellation meanwhile waits for it.
+
+        The caller gets the outcome, and the cancellation at its next await.
+        """
         call = asyncio.ensure_future(self.run(function, *args, **kwargs))
+        cancelled = False
         while not call.done():
             try:
                 await asyncio.wait([call])
             except asyncio.CancelledError:
-                continue
+                cancelled = True
+        task = asyncio.current_task()
+        if cancelled and task:
+            task.cancel()
         return call.result()
 
     def __enter__(self) -> Self:
