@@ -42,7 +42,7 @@ def main(connection: socket.socket, order: Mapping[str, Any]) -> int:
     _log_as_json()
     memory_bytes = limit_memory(int(order["memory_bytes"]))
     use_threads(int(order["threads"]))
-    connection.sendall(messages.pack(messages.READY))
+    connection.sendall(messages.pack(messages.READY, pid=os.getpid()))
     run = JobRun(connection.sendall)
     with connection.makefile("rb") as tasks:
         while task := _next(tasks):

@@ -101,7 +101,6 @@ class ForkLoop:
         os.close(descriptor)
         self._pids[order["number"]] = pid
         self._numbers[pid] = order["number"]
-        self._control.send(messages.pack(messages.FORKED, number=order["number"], pid=pid))
 
     def _become_child(self, order: dict[str, Any], descriptor: int, server: int) -> NoReturn:
         code = 1

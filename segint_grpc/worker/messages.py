@@ -14,7 +14,6 @@ LINE_MAX_BYTES = 65_536
 FORK = "fork"
 KILL = "kill"
 READY = "ready"
-FORKED = "forked"
 REFUSED = "refused"
 EXITED = "exited"
 PROGRESS = "progress"

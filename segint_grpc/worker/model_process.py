@@ -32,6 +32,7 @@ class ModelProcess:
         """Listen on `connection`; `kill(number)` orders the process's SIGKILL."""
         loop = asyncio.get_running_loop()
         self.number = number
+        # 0 until the process is ready: it says so itself, before any of the model's code runs.
         self.pid = 0
         self.ready: asyncio.Future[bool] = loop.create_future()
         self.exited: asyncio.Future[None] = loop.create_future()
@@ -157,6 +158,7 @@ class ModelProcess:
     def _take(self, line: bytes) -> None:
         message = messages.unpack(line)
         if message["kind"] == messages.READY and not self.ready.done():
+            self.pid = int(message["pid"])
             self.ready.set_result(True)
         elif message["kind"] == messages.PROGRESS:
             self._pass_on(int(message["percent"]), str(message["stage"]))

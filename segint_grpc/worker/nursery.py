@@ -19,6 +19,7 @@ from segint_grpc.worker.model_process import ModelProcess
 PAUSE_FIRST_S = 0.2
 PAUSE_MAX_S = 30.0
 PROBE_PATIENCE_S = 60.0
+STOPPING = "The server is stopping."
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Nursery:
         self._alive = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause_s = 0.0
+        self._closed = False
 
     def open(self) -> None:
         """Begin to listen to the fork server and to probe it."""
@@ -46,19 +48,27 @@ class Nursery:
 
     async def close(self) -> None:
         """Kill every process (runs get RunCutShort) and end the fork server."""
+        self._closed = True
+        self._alive.set()
         self.ready.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for process in list(self._processes.values()):
-            process.kill(errors.RunCutShort("The server is stopping."))
+            process.kill(errors.RunCutShort(STOPPING))
         await self._server.close()
-        self._lose("The server is stopping.")
+        self._lose(STOPPING)
 
     async def fork(self) -> ModelProcess:
-        """Return a new process, which may not have started yet; waits while there is no fork server."""
+        """Return a new process, which may not have started yet; waits while there is no fork server.
+
+        Raises:
+            RunCutShort: the nursery is closed.
+        """
         while True:
             await self._alive.wait()
+            if self._closed:
+                raise errors.RunCutShort(STOPPING)
             with contextlib.suppress(OSError):
                 return self._fork()
             # The fork server has died and its listener does not know yet.
@@ -90,13 +100,9 @@ class Nursery:
         if message["kind"] == messages.READY:
             self._note_missing(message["missing"])
             return
-        process = self._processes.get(message["number"])
+        process = self._processes.pop(message["number"], None)
         if process is None:
             return
-        if message["kind"] == messages.FORKED:
-            process.pid = message["pid"]
-            return
-        del self._processes[process.number]
         process.note_exit(message.get("code"), message.get("text", ""))
         if message["kind"] == messages.REFUSED:
             self._doubt()
@@ -121,7 +127,7 @@ class Nursery:
         self._begin(self._restart())
 
     def _lose(self, why: str) -> None:
-        for process in self._processes.values():
+        for process in list(self._processes.values()):
             process.note_exit(None, why)
         self._processes.clear()
 

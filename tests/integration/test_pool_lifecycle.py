@@ -111,6 +111,8 @@ async def test_leaving_the_pool_ends_a_run_and_every_process(bench: Bench) -> No
         job = await begun(pool, bench)
     with pytest.raises(errors.RunCutShort, match="stopping"):
         await job
+    with pytest.raises(errors.RunCutShort, match="stopping"):
+        await pool.run("slot-1", bench.task(bench.model(HOLD_THE_GIL)), ignore)
     assert not family_of(os.getpid())
     assert len(os.listdir("/proc/self/fd")) == before
 

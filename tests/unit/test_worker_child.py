@@ -89,7 +89,7 @@ def test_a_process_without_tasks_ends_well(bench: Bench) -> None:
     with ours, theirs:
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         theirs.close()
-        assert messages.unpack(ours.recv(1000)) == {"kind": messages.READY}
+        assert messages.unpack(ours.recv(1000)) == {"kind": messages.READY, "pid": process.pid}
         ours.shutdown(socket.SHUT_WR)
         assert process.wait() == 0
 

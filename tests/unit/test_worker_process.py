@@ -118,7 +118,7 @@ async def test_an_end_is_told_by_how_it_came(
 
 async def test_a_process_that_is_slow_to_begin_is_not_ready(wire: Wire) -> None:
     assert not await wire.process.wait_ready(0.01)
-    wire.theirs.sendall(messages.pack(messages.READY))
+    wire.theirs.sendall(messages.pack(messages.READY, pid=12))
     assert await wire.process.wait_ready(1)
 
 
