@@ -29,8 +29,8 @@ def _local(http: Endpoint, known: Sequence[Interface]) -> list[str]:
     network = next((interface.network for interface in known if ":" not in interface.network), "10.1.2.0/24")
     return [
         f"In Velocity on this machine, type http://{http}/. Other machines cannot reach it.",
-        "To let Velocity on another computer in, name that computer's network:",
-        f"  segint serve --http 0.0.0.0:{http.port} --allow {network}",
+        "To let Velocity on another computer in, stop this and start it again with that computer's network:",
+        f"  --http 0.0.0.0:{http.port} --allow {network}",
     ]
 
 

@@ -18,7 +18,7 @@ def running(http: str) -> Running:
 def test_on_loopback_it_says_who_reaches_it_and_how_to_let_others_in() -> None:
     text = banner(running("127.0.0.1:8000"), (), KNOWN)
     assert "type http://127.0.0.1:8000/. Other machines cannot reach it." in text
-    assert "segint serve --http 0.0.0.0:8000 --allow 10.1.2.0/24" in text
+    assert "  --http 0.0.0.0:8000 --allow 10.1.2.0/24" in text.splitlines()
 
 
 def test_on_every_interface_it_gives_the_address_of_each() -> None:
