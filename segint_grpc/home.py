@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import urllib.parse
 from pathlib import Path
@@ -57,13 +58,20 @@ class Home:
         path = self.run / "core.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
             return path
-        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-        folder = base / f"segint-{os.getuid()}-{digest}"
+        folder = _short_folder(f"segint-{os.getuid()}-{digest}", len("/core.sock"))
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise errors.StartRefused(f"The folder {folder} belongs to another user; remove it.")
+        found = folder.lstat()
+        if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != 0o700 or folder.is_symlink():
+            raise errors.StartRefused(f"The folder {folder} is not this user's alone; remove it.")
         return folder / "core.sock"
+
+
+def _short_folder(name: str, further_bytes: int) -> Path:
+    """Return `name` under the first temporary folder where `further_bytes` more still make a socket's path."""
+    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")
+    folders = [Path(base) / name for base in bases if base]
+    return next((f for f in folders if len(os.fsencode(f)) + further_bytes <= SOCKET_PATH_MAX), folders[-1])
 
 
 def unix_target(path: Path) -> str:

@@ -124,7 +124,8 @@ async def _post(client: VelocityClient, model_id: str, body: RequestBody, watche
 
 async def _cancel_when_known(client: VelocityClient, model_id: str, posting: asyncio.Task[str]) -> str:
     try:
-        job_id = await asyncio.wait_for(posting, ANSWER_AFTER_CANCEL_S)
+        async with asyncio.timeout(ANSWER_AFTER_CANCEL_S):
+            job_id = await posting
     except (TimeoutError, errors.SegIntError):
         return "The scan was sent, but the server did not answer; it may still work on the job."
     return await _cancel(client, model_id, job_id)

@@ -226,7 +226,9 @@ class Reports:
     async def _write(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._news.wait(), LEASE_S / 3)
+                # Not wait_for: on Python 3.11 it loses a cancellation that comes with the event.
+                async with asyncio.timeout(LEASE_S / 3):
+                    await self._news.wait()
             except TimeoutError:
                 await self._hop.run(self._jobs.renew, self._lease, LEASE_S)
                 continue

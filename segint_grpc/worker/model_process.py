@@ -91,7 +91,8 @@ class ModelProcess:
     async def wait_ready(self, patience_s: float) -> bool:
         """Return True once the process says that it is ready, False if it ends or takes too long."""
         try:
-            return await asyncio.wait_for(asyncio.shield(self.ready), patience_s)
+            async with asyncio.timeout(patience_s):
+                return await asyncio.shield(self.ready)
         except TimeoutError:
             return False
 
