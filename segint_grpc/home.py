@@ -68,7 +68,7 @@ class Home:
 
 
 def _short_folder(name: str, further_bytes: int) -> Path:
-    """Return `name` under the first temporary folder where `further_bytes` more still make a socket's path."""
+    """Return `name` under the first temporary folder that leaves `further_bytes` for a socket's path."""
     bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")
     folders = [Path(base) / name for base in bases if base]
     return next((f for f in folders if len(os.fsencode(f)) + further_bytes <= SOCKET_PATH_MAX), folders[-1])
