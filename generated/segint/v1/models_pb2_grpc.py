@@ -34,30 +34,95 @@ class ModelsStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateFamily = channel.unary_unary(
+                '/segint.v1.Models/CreateFamily',
+                request_serializer=segint_dot_v1_dot_models__pb2.CreateFamilyRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.CreateFamilyResponse.FromString,
+                _registered_method=True)
         self.ImportFamily = channel.unary_unary(
                 '/segint.v1.Models/ImportFamily',
                 request_serializer=segint_dot_v1_dot_models__pb2.ImportFamilyRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_models__pb2.ImportFamilyResponse.FromString,
                 _registered_method=True)
-        self.UploadFile = channel.stream_unary(
-                '/segint.v1.Models/UploadFile',
-                request_serializer=segint_dot_v1_dot_models__pb2.UploadFileRequest.SerializeToString,
-                response_deserializer=segint_dot_v1_dot_models__pb2.UploadFileResponse.FromString,
-                _registered_method=True)
-        self.SetRuntime = channel.unary_unary(
-                '/segint.v1.Models/SetRuntime',
-                request_serializer=segint_dot_v1_dot_models__pb2.SetRuntimeRequest.SerializeToString,
-                response_deserializer=segint_dot_v1_dot_models__pb2.SetRuntimeResponse.FromString,
+        self.GetFamily = channel.unary_unary(
+                '/segint.v1.Models/GetFamily',
+                request_serializer=segint_dot_v1_dot_models__pb2.GetFamilyRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.GetFamilyResponse.FromString,
                 _registered_method=True)
         self.ListFamilies = channel.unary_unary(
                 '/segint.v1.Models/ListFamilies',
                 request_serializer=segint_dot_v1_dot_models__pb2.ListFamiliesRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_models__pb2.ListFamiliesResponse.FromString,
                 _registered_method=True)
+        self.UpdateFamily = channel.unary_unary(
+                '/segint.v1.Models/UpdateFamily',
+                request_serializer=segint_dot_v1_dot_models__pb2.UpdateFamilyRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.UpdateFamilyResponse.FromString,
+                _registered_method=True)
         self.RemoveFamily = channel.unary_unary(
                 '/segint.v1.Models/RemoveFamily',
                 request_serializer=segint_dot_v1_dot_models__pb2.RemoveFamilyRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_models__pb2.RemoveFamilyResponse.FromString,
+                _registered_method=True)
+        self.UploadFile = channel.stream_unary(
+                '/segint.v1.Models/UploadFile',
+                request_serializer=segint_dot_v1_dot_models__pb2.UploadFileRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.UploadFileResponse.FromString,
+                _registered_method=True)
+        self.AdoptFile = channel.unary_unary(
+                '/segint.v1.Models/AdoptFile',
+                request_serializer=segint_dot_v1_dot_models__pb2.AdoptFileRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.AdoptFileResponse.FromString,
+                _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/segint.v1.Models/ListFiles',
+                request_serializer=segint_dot_v1_dot_models__pb2.ListFilesRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.ApproveFile = channel.unary_unary(
+                '/segint.v1.Models/ApproveFile',
+                request_serializer=segint_dot_v1_dot_models__pb2.ApproveFileRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.ApproveFileResponse.FromString,
+                _registered_method=True)
+        self.SetRuntime = channel.unary_unary(
+                '/segint.v1.Models/SetRuntime',
+                request_serializer=segint_dot_v1_dot_models__pb2.SetRuntimeRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.SetRuntimeResponse.FromString,
+                _registered_method=True)
+        self.CheckVersion = channel.unary_stream(
+                '/segint.v1.Models/CheckVersion',
+                request_serializer=segint_dot_v1_dot_models__pb2.CheckVersionRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.CheckVersionResponse.FromString,
+                _registered_method=True)
+        self.ActivateVersion = channel.unary_unary(
+                '/segint.v1.Models/ActivateVersion',
+                request_serializer=segint_dot_v1_dot_models__pb2.ActivateVersionRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.ActivateVersionResponse.FromString,
+                _registered_method=True)
+        self.RetireVersion = channel.unary_unary(
+                '/segint.v1.Models/RetireVersion',
+                request_serializer=segint_dot_v1_dot_models__pb2.RetireVersionRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.RetireVersionResponse.FromString,
+                _registered_method=True)
+        self.SetDefaultVersion = channel.unary_unary(
+                '/segint.v1.Models/SetDefaultVersion',
+                request_serializer=segint_dot_v1_dot_models__pb2.SetDefaultVersionRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.SetDefaultVersionResponse.FromString,
+                _registered_method=True)
+        self.WarmUp = channel.unary_unary(
+                '/segint.v1.Models/WarmUp',
+                request_serializer=segint_dot_v1_dot_models__pb2.WarmUpRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.WarmUpResponse.FromString,
+                _registered_method=True)
+        self.Unload = channel.unary_unary(
+                '/segint.v1.Models/Unload',
+                request_serializer=segint_dot_v1_dot_models__pb2.UnloadRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.UnloadResponse.FromString,
+                _registered_method=True)
+        self.GetStatistics = channel.unary_unary(
+                '/segint.v1.Models/GetStatistics',
+                request_serializer=segint_dot_v1_dot_models__pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.GetStatisticsResponse.FromString,
                 _registered_method=True)
         self.ListBackends = channel.unary_unary(
                 '/segint.v1.Models/ListBackends',
@@ -69,22 +134,23 @@ class ModelsStub(object):
 class ModelsServicer(object):
     """Missing associated documentation comment in .proto file."""
 
+    def CreateFamily(self, request, context):
+        """Makes a family. What proto3 cannot tell from its zero (Clinical, External, Male, CT, Abdomen) is written
+        as Investigational, Organ and Any unless the request says otherwise; modality and body part must be said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ImportFamily(self, request, context):
-        """Takes a family over from its serialized Radiomics.ModelFamily, losing nothing that it holds.
+        """Takes a family over from its serialized Radiomics.ModelFamily, losing and changing nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def UploadFile(self, request_iterator, context):
-        """Stores a file for a version to use: one header, then its bytes in chunks of at most 2 MiB.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def SetRuntime(self, request, context):
-        """Says what runs a version. From then on the version is offered to clients.
+    def GetFamily(self, request, context):
+        """One family, as it was stored, with its revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,8 +163,99 @@ class ModelsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateFamily(self, request, context):
+        """Replaces a family, if nobody else has changed it since `revision`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveFamily(self, request, context):
         """Removes a family, its versions and the files that nothing else uses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadFile(self, request_iterator, context):
+        """Stores a file for a version to use: one header, then its bytes in chunks of at most 2 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdoptFile(self, request, context):
+        """Stores a file that lies in the folder `inbox` of the server's home, and takes it out of there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFiles(self, request, context):
+        """The stored files, the versions that use them and whether their code may run; and what lies in the inbox.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveFile(self, request, context):
+        """Says that a file which carries code was looked at and may run. Nothing of it runs before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRuntime(self, request, context):
+        """Says what runs a version. The version becomes a draft: its check and activation are due again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckVersion(self, request, context):
+        """Runs a version on phantoms in several shapes, spacings and orientations and streams each step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateVersion(self, request, context):
+        """Offers a checked version to clients. Without a passed check only with `force`, which is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireVersion(self, request, context):
+        """Offers a version no more. Its jobs that are under way go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetDefaultVersion(self, request, context):
+        """Makes a version its family's default, activating it again where it was retired: also the way back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WarmUp(self, request, context):
+        """Loads a version before its first job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unload(self, request, context):
+        """Ends the idle processes of a version, which frees their memory.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatistics(self, request, context):
+        """How a version's jobs went.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,30 +271,95 @@ class ModelsServicer(object):
 
 def add_ModelsServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateFamily': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFamily,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.CreateFamilyRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.CreateFamilyResponse.SerializeToString,
+            ),
             'ImportFamily': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportFamily,
                     request_deserializer=segint_dot_v1_dot_models__pb2.ImportFamilyRequest.FromString,
                     response_serializer=segint_dot_v1_dot_models__pb2.ImportFamilyResponse.SerializeToString,
             ),
-            'UploadFile': grpc.stream_unary_rpc_method_handler(
-                    servicer.UploadFile,
-                    request_deserializer=segint_dot_v1_dot_models__pb2.UploadFileRequest.FromString,
-                    response_serializer=segint_dot_v1_dot_models__pb2.UploadFileResponse.SerializeToString,
-            ),
-            'SetRuntime': grpc.unary_unary_rpc_method_handler(
-                    servicer.SetRuntime,
-                    request_deserializer=segint_dot_v1_dot_models__pb2.SetRuntimeRequest.FromString,
-                    response_serializer=segint_dot_v1_dot_models__pb2.SetRuntimeResponse.SerializeToString,
+            'GetFamily': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFamily,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.GetFamilyRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.GetFamilyResponse.SerializeToString,
             ),
             'ListFamilies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFamilies,
                     request_deserializer=segint_dot_v1_dot_models__pb2.ListFamiliesRequest.FromString,
                     response_serializer=segint_dot_v1_dot_models__pb2.ListFamiliesResponse.SerializeToString,
             ),
+            'UpdateFamily': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateFamily,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.UpdateFamilyRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.UpdateFamilyResponse.SerializeToString,
+            ),
             'RemoveFamily': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveFamily,
                     request_deserializer=segint_dot_v1_dot_models__pb2.RemoveFamilyRequest.FromString,
                     response_serializer=segint_dot_v1_dot_models__pb2.RemoveFamilyResponse.SerializeToString,
+            ),
+            'UploadFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadFile,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.UploadFileRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.UploadFileResponse.SerializeToString,
+            ),
+            'AdoptFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptFile,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.AdoptFileRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.AdoptFileResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.ListFilesRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'ApproveFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveFile,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.ApproveFileRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.ApproveFileResponse.SerializeToString,
+            ),
+            'SetRuntime': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRuntime,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.SetRuntimeRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.SetRuntimeResponse.SerializeToString,
+            ),
+            'CheckVersion': grpc.unary_stream_rpc_method_handler(
+                    servicer.CheckVersion,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.CheckVersionRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.CheckVersionResponse.SerializeToString,
+            ),
+            'ActivateVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateVersion,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.ActivateVersionRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.ActivateVersionResponse.SerializeToString,
+            ),
+            'RetireVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireVersion,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.RetireVersionRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.RetireVersionResponse.SerializeToString,
+            ),
+            'SetDefaultVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetDefaultVersion,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.SetDefaultVersionRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.SetDefaultVersionResponse.SerializeToString,
+            ),
+            'WarmUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.WarmUp,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.WarmUpRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.WarmUpResponse.SerializeToString,
+            ),
+            'Unload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unload,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.UnloadRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.UnloadResponse.SerializeToString,
+            ),
+            'GetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatistics,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.GetStatisticsRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.GetStatisticsResponse.SerializeToString,
             ),
             'ListBackends': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBackends,
@@ -154,6 +376,33 @@ def add_ModelsServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Models(object):
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def CreateFamily(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/CreateFamily',
+            segint_dot_v1_dot_models__pb2.CreateFamilyRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.CreateFamilyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ImportFamily(request,
@@ -183,34 +432,7 @@ class Models(object):
             _registered_method=True)
 
     @staticmethod
-    def UploadFile(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_unary(
-            request_iterator,
-            target,
-            '/segint.v1.Models/UploadFile',
-            segint_dot_v1_dot_models__pb2.UploadFileRequest.SerializeToString,
-            segint_dot_v1_dot_models__pb2.UploadFileResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SetRuntime(request,
+    def GetFamily(request,
             target,
             options=(),
             channel_credentials=None,
@@ -223,9 +445,9 @@ class Models(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/segint.v1.Models/SetRuntime',
-            segint_dot_v1_dot_models__pb2.SetRuntimeRequest.SerializeToString,
-            segint_dot_v1_dot_models__pb2.SetRuntimeResponse.FromString,
+            '/segint.v1.Models/GetFamily',
+            segint_dot_v1_dot_models__pb2.GetFamilyRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.GetFamilyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -264,6 +486,33 @@ class Models(object):
             _registered_method=True)
 
     @staticmethod
+    def UpdateFamily(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/UpdateFamily',
+            segint_dot_v1_dot_models__pb2.UpdateFamilyRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.UpdateFamilyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RemoveFamily(request,
             target,
             options=(),
@@ -280,6 +529,330 @@ class Models(object):
             '/segint.v1.Models/RemoveFamily',
             segint_dot_v1_dot_models__pb2.RemoveFamilyRequest.SerializeToString,
             segint_dot_v1_dot_models__pb2.RemoveFamilyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/segint.v1.Models/UploadFile',
+            segint_dot_v1_dot_models__pb2.UploadFileRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.UploadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/AdoptFile',
+            segint_dot_v1_dot_models__pb2.AdoptFileRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.AdoptFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/ListFiles',
+            segint_dot_v1_dot_models__pb2.ListFilesRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/ApproveFile',
+            segint_dot_v1_dot_models__pb2.ApproveFileRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.ApproveFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRuntime(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/SetRuntime',
+            segint_dot_v1_dot_models__pb2.SetRuntimeRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.SetRuntimeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/segint.v1.Models/CheckVersion',
+            segint_dot_v1_dot_models__pb2.CheckVersionRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.CheckVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/ActivateVersion',
+            segint_dot_v1_dot_models__pb2.ActivateVersionRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.ActivateVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/RetireVersion',
+            segint_dot_v1_dot_models__pb2.RetireVersionRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.RetireVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetDefaultVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/SetDefaultVersion',
+            segint_dot_v1_dot_models__pb2.SetDefaultVersionRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.SetDefaultVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WarmUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/WarmUp',
+            segint_dot_v1_dot_models__pb2.WarmUpRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.WarmUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/Unload',
+            segint_dot_v1_dot_models__pb2.UnloadRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.UnloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Models/GetStatistics',
+            segint_dot_v1_dot_models__pb2.GetStatisticsRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.GetStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,
