@@ -9,6 +9,7 @@ from typing import Self
 
 from segint_grpc.home import Home
 from segint_grpc.store.database import Database
+from segint_grpc.store.job_statistics import StatisticsStore
 from segint_grpc.store.jobs import JobStore
 from segint_grpc.store.media import Media
 from segint_grpc.store.migrator import migrate
@@ -38,6 +39,7 @@ class Store:
         self.models = ModelStore(self._database, now)
         self.opinions = OpinionStore(self._database, now)
         self.retention = RetentionStore(self._database, now)
+        self.statistics = StatisticsStore(self._database)
         self.media = Media(home)
 
     def sweep(self) -> int:

@@ -1,0 +1,108 @@
+"""What can be counted and measured of the jobs, by version. The database does the work: jobs may be many."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+from peewee import ModelSelect, Select, fn
+
+from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
+from segint_grpc.domain.jobs import JobState
+from segint_grpc.domain.timeline import RunOutcome
+from segint_grpc.store.database import Database, Row, Transaction
+from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable
+
+MEDIAN, P95 = 50, 95
+
+
+class StatisticsStore:
+    """Answers for one version, or for every version that ever had a job where `version_id` is empty."""
+
+    def __init__(self, database: Database) -> None:
+        """Ask `database`."""
+        self._database = database
+
+    def versions(self, version_id: str = "") -> dict[str, VersionStatistics]:
+        """Return the statistics by version id; a version without jobs is left out."""
+        wanted = JobTable.model_id == version_id if version_id else JobTable.model_id.is_null(False)
+        waited = JobTable.started_at - JobTable.submitted_at
+        ran = RunTable.ended_at - RunTable.started_at
+        runs = RunTable.select().join(JobTable)
+        with self._database.read() as transaction:
+            counts = _counts(transaction, wanted)
+            started = wanted & JobTable.started_at.is_null(False)
+            queue = _quantiles(transaction, _ranked(JobTable.select(), waited).where(started))
+            succeeded = wanted & (RunTable.outcome == RunOutcome.SUCCEEDED)
+            run = _quantiles(transaction, _ranked(runs, ran).where(succeeded))
+            peaks = _peaks(transaction, wanted)
+        return {
+            name: replace(
+                _counted(name, rows),
+                queue_s=queue.get(name),
+                run_s=run.get(name),
+                peak_memory_bytes=peaks.get(name, 0),
+            )
+            for name, rows in counts.items()
+        }
+
+
+def _counts(transaction: Transaction, wanted: Any) -> dict[str, list[Row]]:
+    columns = (JobTable.model_id, JobTable.state, JobTable.error_code)
+    query = JobTable.select(*columns, fn.COUNT(JobTable.id).alias("jobs")).group_by(*columns)
+    counts = defaultdict(list)
+    for row in transaction.rows(query.where(wanted)):
+        counts[row["model_id"]].append(row)
+    return counts
+
+
+def _counted(version_id: str, rows: list[Row]) -> VersionStatistics:
+    return VersionStatistics(
+        version_id,
+        jobs=sum(row["jobs"] for row in rows),
+        succeeded=_of_state(rows, JobState.SUCCEEDED),
+        cancelled=_of_state(rows, JobState.CANCELLED),
+        failures={row["error_code"]: row["jobs"] for row in rows if row["state"] == JobState.FAILED},
+    )
+
+
+def _of_state(rows: list[Row], state: JobState) -> int:
+    return sum(row["jobs"] for row in rows if row["state"] == state)
+
+
+def _ranked(source: ModelSelect, duration: Any) -> ModelSelect:
+    """Return each duration, in microseconds, with its place among its version's and how many these are."""
+    apart = {"partition_by": [JobTable.model_id]}
+    columns = (
+        JobTable.model_id.alias("version_id"),
+        duration.alias("duration"),
+        fn.ROW_NUMBER().over(**apart, order_by=[duration]).alias("place"),
+        fn.COUNT(JobTable.id).over(**apart).alias("total"),
+    )
+    return source.select(*columns)
+
+
+def _quantiles(transaction: Transaction, ranked: ModelSelect) -> dict[str, Quantiles]:
+    """Return the quantiles of `ranked` by version, by nearest rank: the first place that p percent reach."""
+    found = {}
+    for percent in (MEDIAN, P95):
+        reached = (ranked.c.place * 100 >= percent * ranked.c.total) & (
+            (ranked.c.place - 1) * 100 < percent * ranked.c.total
+        )
+        query = Select([ranked], [ranked.c.version_id, ranked.c.duration]).where(reached)
+        found[percent] = {row["version_id"]: row["duration"] for row in transaction.rows(query)}
+    return {
+        version_id: Quantiles(_seconds(median), _seconds(found[P95][version_id]))
+        for version_id, median in found[MEDIAN].items()
+    }
+
+
+def _peaks(transaction: Transaction, wanted: Any) -> dict[str, int]:
+    peak = fn.MAX(RunTable.peak_memory_bytes).alias("peak")
+    query = RunTable.select(JobTable.model_id, peak).join(JobTable).group_by(JobTable.model_id)
+    return {row["model_id"]: row["peak"] for row in transaction.rows(query.where(wanted))}
+
+
+def _seconds(microseconds: int) -> float:
+    return (microseconds * MICROSECOND).total_seconds()
