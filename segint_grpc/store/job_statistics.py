@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
-from peewee import ModelSelect, Select, fn
+from peewee import Select, fn
 
 from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
 from segint_grpc.domain.jobs import JobState
@@ -71,7 +71,7 @@ def _of_state(rows: list[Row], state: JobState) -> int:
     return sum(row["jobs"] for row in rows if row["state"] == state)
 
 
-def _ranked(source: ModelSelect, duration: Any) -> ModelSelect:
+def _ranked(source: Any, duration: Any) -> Any:
     """Return each duration, in microseconds, with its place among its version's and how many these are."""
     apart = {"partition_by": [JobTable.model_id]}
     columns = (
@@ -83,7 +83,7 @@ def _ranked(source: ModelSelect, duration: Any) -> ModelSelect:
     return source.select(*columns)
 
 
-def _quantiles(transaction: Transaction, ranked: ModelSelect) -> dict[str, Quantiles]:
+def _quantiles(transaction: Transaction, ranked: Any) -> dict[str, Quantiles]:
     """Return the quantiles of `ranked` by version, by nearest rank: the first place that p percent reach."""
     found = {}
     for percent in (MEDIAN, P95):
