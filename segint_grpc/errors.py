@@ -63,8 +63,20 @@ class NoResult(NotNow):
     """The segmentation ended without a result, or its result is gone."""
 
 
+class NoInput(NotNow):
+    """The segmentation's scan, as it was posted, is gone."""
+
+
 class JobsUnfinished(NotNow):
     """Jobs of this model are unfinished."""
+
+
+class NotApproved(NotNow):
+    """A file carries code that no administrator has approved."""
+
+
+class Outdated(SegIntError):
+    """Somebody else has changed it meanwhile."""
 
 
 class AlreadyExists(SegIntError):

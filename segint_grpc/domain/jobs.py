@@ -53,7 +53,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the store holds it. Times are UTC."""
+    """A job as the store holds it. Times are UTC.
+
+    `body_kept` and `result_kept`: the scan as it was posted, and the masks, can still be fetched.
+    """
 
     id: str
     model_id: str
@@ -74,6 +77,9 @@ class Job:
     result_sha256: str
     warnings: tuple[str, ...]
     request_id: str = ""
+    client_version: str = ""
+    body_kept: bool = False
+    result_kept: bool = False
 
     @property
     def finished(self) -> bool:

@@ -13,6 +13,7 @@ class EventKind(StrEnum):
     STATE = "state"
     STAGE = "stage"
     WARNING = "warning"
+    RETRY = "retry"
 
 
 class RunOutcome(StrEnum):

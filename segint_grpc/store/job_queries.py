@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
+from typing import Any
 
 from peewee import fn
 
 from segint_grpc import errors
+from segint_grpc.domain.job_lists import JobFilter, JobStory, Place
 from segint_grpc.domain.jobs import UNFINISHED, Job, JobState, parse_job_id
-from segint_grpc.domain.timeline import Event, Run
+from segint_grpc.domain.timeline import Event, EventKind, Run
 from segint_grpc.store.database import Database, Transaction
 from segint_grpc.store.job_rows import event_of, load_job, load_jobs, run_of
 from segint_grpc.store.schema import EventTable, JobTable, RunTable
@@ -52,6 +54,32 @@ class JobReader:
         with self._database.read() as transaction:
             return load_jobs(transaction, query.order_by(JobTable.submitted_at, JobTable.id))
 
+    def page(self, wanted: JobFilter, after: Place | None, limit: int) -> list[Job]:
+        """Return up to `limit` of the jobs that `wanted` asks for, newest first, from behind `after` on."""
+        conditions = [*_conditions(wanted)]
+        if after:
+            older = JobTable.submitted_at < after.submitted_at
+            at_once = (JobTable.submitted_at == after.submitted_at) & (JobTable.id < after.job_id)
+            conditions.append(older | at_once)
+        query = JobTable.select().order_by(JobTable.submitted_at.desc(), JobTable.id.desc())
+        with self._database.read() as transaction:
+            return load_jobs(transaction, (query.where(*conditions) if conditions else query).limit(limit))
+
+    def queue_places(self) -> dict[str, int]:
+        """Return `jobs_ahead` of every job that waits, by id."""
+        waiting = JobTable.select(JobTable.id).where(JobTable.state.in_([JobState.RECEIVED, JobState.QUEUED]))
+        running = JobTable.select().where(JobTable.state == JobState.RUNNING)
+        with self._database.read() as transaction:
+            rows = transaction.rows(waiting.order_by(JobTable.submitted_at, JobTable.id))
+            first = transaction.count(running)
+        return {row["id"]: first + number for number, row in enumerate(rows)}
+
+    def story(self, job_id: str) -> JobStory:
+        """Return a job with its timeline and its runs, all of one moment. Raises UnknownJob."""
+        with self._database.read() as transaction:
+            job = find_job(transaction, job_id)
+            return JobStory(job, tuple(_events(transaction, job.id)), tuple(_runs(transaction, job.id)))
+
     def counts(self) -> dict[tuple[str, JobState], int]:
         """Return how many jobs there are of each model in each state; what has none is left out."""
         query = JobTable.select(JobTable.model_id, JobTable.state, fn.COUNT(JobTable.id).alias("jobs"))
@@ -62,16 +90,12 @@ class JobReader:
     def events(self, job_id: str) -> list[Event]:
         """Return a job's timeline, oldest first. Raises UnknownJob."""
         with self._database.read() as transaction:
-            job = find_job(transaction, job_id)
-            query = EventTable.select().where(EventTable.job == job.id).order_by(EventTable.id)
-            return [event_of(row) for row in transaction.rows(query)]
+            return _events(transaction, find_job(transaction, job_id).id)
 
     def runs(self, job_id: str) -> list[Run]:
         """Return a job's runs, oldest first. Raises UnknownJob."""
         with self._database.read() as transaction:
-            job = find_job(transaction, job_id)
-            query = RunTable.select().where(RunTable.job == job.id).order_by(RunTable.attempt)
-            return [run_of(row) for row in transaction.rows(query)]
+            return _runs(transaction, find_job(transaction, job_id).id)
 
 
 def find_job(transaction: Transaction, job_id: str, model_id: str = "") -> Job:
@@ -84,3 +108,29 @@ def find_job(transaction: Transaction, job_id: str, model_id: str = "") -> Job:
     if model_id and job.model_id != model_id:
         raise errors.UnknownJob
     return job
+
+
+def _conditions(wanted: JobFilter) -> Iterator[Any]:
+    """Yield what `JobFilter.fits` asks, as the database understands it."""
+    if wanted.model_id:
+        yield JobTable.model_id == wanted.model_id
+    if wanted.states:
+        yield JobTable.state.in_(wanted.states)
+    if wanted.submitted_from:
+        yield JobTable.submitted_at >= wanted.submitted_from
+    if wanted.submitted_before:
+        yield JobTable.submitted_at < wanted.submitted_before
+    if wanted.caller:
+        yield JobTable.caller == wanted.caller
+    if wanted.with_warnings:
+        yield JobTable.id.in_(EventTable.select(EventTable.job).where(EventTable.kind == EventKind.WARNING))
+
+
+def _events(transaction: Transaction, job_id: str) -> list[Event]:
+    query = EventTable.select().where(EventTable.job == job_id).order_by(EventTable.id)
+    return [event_of(row) for row in transaction.rows(query)]
+
+
+def _runs(transaction: Transaction, job_id: str) -> list[Run]:
+    query = RunTable.select().where(RunTable.job == job_id).order_by(RunTable.attempt)
+    return [run_of(row) for row in transaction.rows(query)]

@@ -29,6 +29,9 @@ _ALIKE = (
     "attempt",
     "result_bytes",
     "result_sha256",
+    "client_version",
+    "body_kept",
+    "result_kept",
 )
 """The fields of a Job that are columns of the same name and type."""
 

@@ -167,6 +167,19 @@ class JobStore(JobReader):
                 lifecycle.advance(transaction, job_id, change, now)
             return [load_job(transaction, job_id) for job_id in job_ids]
 
+    def delete(self, job_id: str) -> None:
+        """Delete an ended job whose files are gone, with its runs, timeline and opinions.
+
+        Raises:
+            UnknownJob: there is no such job.
+            StillProcessing: it has not ended.
+        """
+        with self._database.write() as transaction:
+            job = find_job(transaction, job_id)
+            if not job.finished:
+                raise errors.StillProcessing
+            transaction.change(JobTable.delete().where(JobTable.id == job.id))
+
     def note(self, job_id: str, kind: str, text: str) -> None:
         """Add a line to a job's timeline; one of the kind "warning" becomes a warning. Raises UnknownJob."""
         with self._database.write() as transaction:

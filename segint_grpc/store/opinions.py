@@ -6,9 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
+from peewee import JOIN
+
 from segint_grpc import errors
 from segint_grpc.domain.jobs import parse_job_id
-from segint_grpc.store.database import Database, Transaction
+from segint_grpc.domain.opinions import Opinion
+from segint_grpc.store.database import Database, Row, Transaction
 from segint_grpc.store.schema import JobTable, OpinionTable
 
 
@@ -38,6 +41,26 @@ class OpinionStore:
             )
         return job_id is not None
 
+    def page(
+        self, kind: OpinionKind, model_id: str, received_from: datetime | None, after: int, limit: int
+    ) -> list[Opinion]:
+        """Return up to `limit` messages of `kind`, newest first, those on unknown jobs included.
+
+        Where they are given: of one model's jobs, received from a moment on, and from behind the number
+        `after` on.
+        """
+        conditions = [OpinionTable.kind == kind]
+        if model_id:
+            conditions.append(JobTable.model_id == model_id)
+        if received_from:
+            conditions.append(OpinionTable.received_at >= received_from)
+        if after:
+            conditions.append(OpinionTable.id < after)
+        query = OpinionTable.select(OpinionTable, JobTable.model_id).join(JobTable, JOIN.LEFT_OUTER)
+        query = query.where(*conditions).order_by(OpinionTable.id.desc()).limit(limit)
+        with self._database.read() as transaction:
+            return [_opinion(row) for row in transaction.rows(query)]
+
     def bodies(self, kind: OpinionKind, job_id: str) -> list[bytes]:
         """Return the messages of `kind` on a job, oldest first; none where the job is unknown."""
         with self._database.read() as transaction:
@@ -46,6 +69,16 @@ class OpinionStore:
                 return []
             query = OpinionTable.select().where(OpinionTable.kind == kind, OpinionTable.job == known)
             return [bytes(row["body"]) for row in transaction.rows(query.order_by(OpinionTable.id))]
+
+
+def _opinion(row: Row) -> Opinion:
+    return Opinion(
+        number=row["id"],
+        received_at=row["received_at"],
+        segmentation_id=row["segmentation_id"],
+        model_id=row["model_id"] or "",
+        body=bytes(row["body"]),
+    )
 
 
 def _known_job(transaction: Transaction, segmentation_id: str) -> str | None:
