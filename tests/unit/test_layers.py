@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "segint_grpc.home": {"segint_grpc.errors"},
     "segint_grpc.domain": {"segint_grpc.errors", "generated"},
     "segint_grpc.wire": GROUND,
+    "segint_grpc.packaging": GROUND,
     "segint_grpc.store": GROUND | {"segint_grpc.home", "segint_grpc.logs"},
     "segint_grpc.backends": GROUND,
     "segint_grpc.worker": GROUND | PLUMBING | {"segint_grpc.wire", "segint_grpc.backends"},
@@ -40,10 +41,10 @@ MAY_IMPORT = {
     | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.store"},
     "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service"},
     "segint_grpc.serve": PLUMBING | {"segint_grpc.errors"},
-    "segint_grpc.client": GROUND | PLUMBING | REFUSAL,
+    "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging"},
     "segint_grpc.cli": GROUND
     | PLUMBING
-    | {"segint_grpc.client", "segint_grpc.serve", "segint_grpc.backends"},
+    | {"segint_grpc.client", "segint_grpc.serve", "segint_grpc.backends", "segint_grpc.packaging"},
     "http_gateway": PLUMBING | REFUSAL | {"generated", "segint_grpc.errors"},
 }
 """Package or module → what it may import of this project beside itself. server.py, which builds the core,
