@@ -17,9 +17,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from generated.segint.v1 import models_pb2_grpc, operations_pb2_grpc, segmentation_pb2_grpc
+from generated.segint.v1 import jobs_pb2_grpc, models_pb2_grpc, operations_pb2_grpc, segmentation_pb2_grpc
 from segint_grpc import lifeline
 from segint_grpc.api import doors, reflection
+from segint_grpc.api.jobs import JobsServicer
 from segint_grpc.api.models import ModelsServicer
 from segint_grpc.api.operations import OperationsServicer
 from segint_grpc.api.segmentation import SegmentationServicer
@@ -28,8 +29,10 @@ from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.housekeeping import Housekeeping
+from segint_grpc.service.job_administration import JobAdministration
 from segint_grpc.service.jobs import Jobs
 from segint_grpc.service.models import Models
+from segint_grpc.service.opinions import Opinions
 from segint_grpc.service.submission import Submissions
 from segint_grpc.service.unpacking import Unpacking
 from segint_grpc.settings import Settings
@@ -95,6 +98,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         services = _services(
             SegmentationServicer(submissions, jobs, models, context.figures, hop),
             ModelsServicer(models, jobs),
+            JobsServicer(JobAdministration(context, jobs, submissions, dispatcher), Opinions(context), hop),
             OperationsServicer(context, dispatcher),
             checker,
         )
@@ -110,6 +114,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
 def _services(
     segmentation: SegmentationServicer,
     models: ModelsServicer,
+    jobs: JobsServicer,
     operations: OperationsServicer,
     checker: health.HealthServicer,
 ) -> list[doors.Registered]:
@@ -118,6 +123,7 @@ def _services(
             SEGMENTATION, partial(segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation)
         ),
         doors.Registered("segint.v1.Models", partial(models_pb2_grpc.add_ModelsServicer_to_server, models)),
+        doors.Registered("segint.v1.Jobs", partial(jobs_pb2_grpc.add_JobsServicer_to_server, jobs)),
         doors.Registered(
             "segint.v1.Operations",
             partial(operations_pb2_grpc.add_OperationsServicer_to_server, operations),

@@ -16,7 +16,9 @@ from segint_grpc.api import peers
 from segint_grpc.api.interceptors import Guard
 from segint_grpc.home import unix_target
 
-PRIVATE = frozenset({"segint.v1.Models", "segint.v1.Operations", "segint.v1.Segmentation/WatchJobs"})
+PRIVATE = frozenset(
+    {"segint.v1.Models", "segint.v1.Jobs", "segint.v1.Operations", "segint.v1.Segmentation/WatchJobs"}
+)
 """The services and methods that answer on the unix socket alone."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (

@@ -99,7 +99,8 @@ class JobsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FollowJobs(self, request, context):
-        """The jobs that fit the filters as they are, then every change of one, until the caller leaves.
+        """The jobs that fit the filters as they are, newest first, then every change of one, until the caller
+        leaves. The change by which a job ceases to fit is told too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +114,8 @@ class JobsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetryJob(self, request, context):
-        """Runs the stored input of an ended job again, as a new job, with the same version or another.
+        """Runs the stored input of an ended job again, as a new job, with the same version or another. A scan is
+        kept until its job ends, and for a day after a failure (setting failed_body_retention_s).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

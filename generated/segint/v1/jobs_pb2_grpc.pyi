@@ -39,11 +39,15 @@ class JobsStub:
     GetJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.GetJobRequest, _jobs_pb2.GetJobResponse]
     """One job, with its timeline and its runs."""
     FollowJobs: _grpc.UnaryStreamMultiCallable[_jobs_pb2.FollowJobsRequest, _jobs_pb2.FollowJobsResponse]
-    """The jobs that fit the filters as they are, then every change of one, until the caller leaves."""
+    """The jobs that fit the filters as they are, newest first, then every change of one, until the caller
+    leaves. The change by which a job ceases to fit is told too.
+    """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]
     """Ends a job. A job that has already ended stays as it is."""
     RetryJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobRequest, _jobs_pb2.RetryJobResponse]
-    """Runs the stored input of an ended job again, as a new job, with the same version or another."""
+    """Runs the stored input of an ended job again, as a new job, with the same version or another. A scan is
+    kept until its job ends, and for a day after a failure (setting failed_body_retention_s).
+    """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.DeleteJobRequest, _jobs_pb2.DeleteJobResponse]
     """Removes an ended job with its input, its masks and what was said of it."""
     GetInput: _grpc.UnaryStreamMultiCallable[_jobs_pb2.GetInputRequest, _jobs_pb2.GetInputResponse]
@@ -61,11 +65,15 @@ class JobsAsyncStub(JobsStub):
     GetJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.GetJobRequest, _jobs_pb2.GetJobResponse]  # type: ignore[assignment]
     """One job, with its timeline and its runs."""
     FollowJobs: _aio.UnaryStreamMultiCallable[_jobs_pb2.FollowJobsRequest, _jobs_pb2.FollowJobsResponse]  # type: ignore[assignment]
-    """The jobs that fit the filters as they are, then every change of one, until the caller leaves."""
+    """The jobs that fit the filters as they are, newest first, then every change of one, until the caller
+    leaves. The change by which a job ceases to fit is told too.
+    """
     CancelJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Ends a job. A job that has already ended stays as it is."""
     RetryJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobRequest, _jobs_pb2.RetryJobResponse]  # type: ignore[assignment]
-    """Runs the stored input of an ended job again, as a new job, with the same version or another."""
+    """Runs the stored input of an ended job again, as a new job, with the same version or another. A scan is
+    kept until its job ends, and for a day after a failure (setting failed_body_retention_s).
+    """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.DeleteJobRequest, _jobs_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Removes an ended job with its input, its masks and what was said of it."""
     GetInput: _aio.UnaryStreamMultiCallable[_jobs_pb2.GetInputRequest, _jobs_pb2.GetInputResponse]  # type: ignore[assignment]
@@ -98,7 +106,9 @@ class JobsServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.FollowJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_jobs_pb2.FollowJobsResponse], _abc.AsyncIterator[_jobs_pb2.FollowJobsResponse]]:
-        """The jobs that fit the filters as they are, then every change of one, until the caller leaves."""
+        """The jobs that fit the filters as they are, newest first, then every change of one, until the caller
+        leaves. The change by which a job ceases to fit is told too.
+        """
 
     @_abc_1.abstractmethod
     def CancelJob(
@@ -114,7 +124,9 @@ class JobsServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.RetryJobResponse, _abc.Awaitable[_jobs_pb2.RetryJobResponse]]:
-        """Runs the stored input of an ended job again, as a new job, with the same version or another."""
+        """Runs the stored input of an ended job again, as a new job, with the same version or another. A scan is
+        kept until its job ends, and for a day after a failure (setting failed_body_retention_s).
+        """
 
     @_abc_1.abstractmethod
     def DeleteJob(
