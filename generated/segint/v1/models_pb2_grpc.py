@@ -79,6 +79,11 @@ class ModelsStub(object):
                 request_serializer=segint_dot_v1_dot_models__pb2.ListFilesRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_models__pb2.ListFilesResponse.FromString,
                 _registered_method=True)
+        self.DownloadFile = channel.unary_stream(
+                '/segint.v1.Models/DownloadFile',
+                request_serializer=segint_dot_v1_dot_models__pb2.DownloadFileRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_models__pb2.DownloadFileResponse.FromString,
+                _registered_method=True)
         self.ApproveFile = channel.unary_unary(
                 '/segint.v1.Models/ApproveFile',
                 request_serializer=segint_dot_v1_dot_models__pb2.ApproveFileRequest.SerializeToString,
@@ -193,6 +198,13 @@ class ModelsServicer(object):
 
     def ListFiles(self, request, context):
         """The stored files, the versions that use them and whether their code may run; and what lies in the inbox.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadFile(self, request, context):
+        """Gives a stored file back: first what it is, then its bytes in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,6 +327,11 @@ def add_ModelsServicer_to_server(servicer, server):
                     servicer.ListFiles,
                     request_deserializer=segint_dot_v1_dot_models__pb2.ListFilesRequest.FromString,
                     response_serializer=segint_dot_v1_dot_models__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'DownloadFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadFile,
+                    request_deserializer=segint_dot_v1_dot_models__pb2.DownloadFileRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_models__pb2.DownloadFileResponse.SerializeToString,
             ),
             'ApproveFile': grpc.unary_unary_rpc_method_handler(
                     servicer.ApproveFile,
@@ -610,6 +627,33 @@ class Models(object):
             '/segint.v1.Models/ListFiles',
             segint_dot_v1_dot_models__pb2.ListFilesRequest.SerializeToString,
             segint_dot_v1_dot_models__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/segint.v1.Models/DownloadFile',
+            segint_dot_v1_dot_models__pb2.DownloadFileRequest.SerializeToString,
+            segint_dot_v1_dot_models__pb2.DownloadFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

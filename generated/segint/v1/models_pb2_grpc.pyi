@@ -55,6 +55,8 @@ class ModelsStub:
     """Stores a file that lies in the folder `inbox` of the server's home, and takes it out of there."""
     ListFiles: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListFilesRequest, _models_pb2.ListFilesResponse]
     """The stored files, the versions that use them and whether their code may run; and what lies in the inbox."""
+    DownloadFile: _grpc.UnaryStreamMultiCallable[_models_pb2.DownloadFileRequest, _models_pb2.DownloadFileResponse]
+    """Gives a stored file back: first what it is, then its bytes in order."""
     ApproveFile: _grpc.UnaryUnaryMultiCallable[_models_pb2.ApproveFileRequest, _models_pb2.ApproveFileResponse]
     """Says that a file which carries code was looked at and may run. Nothing of it runs before."""
     SetRuntime: _grpc.UnaryUnaryMultiCallable[_models_pb2.SetRuntimeRequest, _models_pb2.SetRuntimeResponse]
@@ -99,6 +101,8 @@ class ModelsAsyncStub(ModelsStub):
     """Stores a file that lies in the folder `inbox` of the server's home, and takes it out of there."""
     ListFiles: _aio.UnaryUnaryMultiCallable[_models_pb2.ListFilesRequest, _models_pb2.ListFilesResponse]  # type: ignore[assignment]
     """The stored files, the versions that use them and whether their code may run; and what lies in the inbox."""
+    DownloadFile: _aio.UnaryStreamMultiCallable[_models_pb2.DownloadFileRequest, _models_pb2.DownloadFileResponse]  # type: ignore[assignment]
+    """Gives a stored file back: first what it is, then its bytes in order."""
     ApproveFile: _aio.UnaryUnaryMultiCallable[_models_pb2.ApproveFileRequest, _models_pb2.ApproveFileResponse]  # type: ignore[assignment]
     """Says that a file which carries code was looked at and may run. Nothing of it runs before."""
     SetRuntime: _aio.UnaryUnaryMultiCallable[_models_pb2.SetRuntimeRequest, _models_pb2.SetRuntimeResponse]  # type: ignore[assignment]
@@ -194,6 +198,14 @@ class ModelsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListFilesResponse, _abc.Awaitable[_models_pb2.ListFilesResponse]]:
         """The stored files, the versions that use them and whether their code may run; and what lies in the inbox."""
+
+    @_abc_1.abstractmethod
+    def DownloadFile(
+        self,
+        request: _models_pb2.DownloadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_models_pb2.DownloadFileResponse], _abc.AsyncIterator[_models_pb2.DownloadFileResponse]]:
+        """Gives a stored file back: first what it is, then its bytes in order."""
 
     @_abc_1.abstractmethod
     def ApproveFile(
