@@ -10,22 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from google.protobuf import json_format
-from google.protobuf.message import Message
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from generated.segint.v1 import models_pb2
-from segint_grpc import errors, settings
+from segint_grpc import errors
+from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.client.administration import Administration
-from segint_grpc.home import Home
 
 Command = Callable[..., None]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-home_option = click.option("--home", metavar="DIR", help=settings.explanation("home"))
-json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
 @click.group()
@@ -59,6 +54,9 @@ def import_family(family: Path, policy: str, home: str | None) -> None:
 @click.option("--module", "module_path", type=FILE, help="The Python file that defines the model's class.")
 @click.option("--entry", default="", help="The class to make, where the model file does not say it.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
+@click.option("--approve", is_flag=True, help="You have looked at the files: their code may run.")
+@click.option("--activate", is_flag=True, help="Offer it to clients, once it has passed its check.")
+@click.option("--force", is_flag=True, help="Activate it without a passed check, which is recorded.")
 @home_option
 def set_runtime(
     version_id: str,
@@ -67,6 +65,9 @@ def set_runtime(
     module_path: Path | None,
     entry: str,
     parameters: Sequence[str],
+    approve: bool,
+    activate: bool,
+    force: bool,
     home: str | None,
 ) -> None:
     """Say what runs VERSION (a version's ID), and upload the files that this takes."""
@@ -78,7 +79,13 @@ def set_runtime(
             runtime.model_file.CopyFrom(upload(server, model_path))
         if module_path:
             runtime.module_file.CopyFrom(upload(server, module_path))
-        click.echo(_sentence(server.set_runtime(version_id, runtime)))
+        version = server.set_runtime(version_id, runtime)
+        for file in (runtime.model_file, runtime.module_file):
+            if approve and file.sha256:
+                server.approve(file.sha256)
+        if activate:
+            version = server.activate(version_id, force, "segint model set")
+        click.echo(_sentence(version))
 
 
 @model.command("list")
@@ -89,14 +96,14 @@ def list_families(as_json: bool, home: str | None) -> None:
     with connect(home) as server:
         families = server.families()
     if as_json:
-        _print_json(families)
+        print_json(families)
         return
     rows = [
         (family.family.CanonicalName, version.version_id, _runs_on(version), version.problem or "yes")
         for family in families
         for version in family.versions
     ]
-    _print_table(("Family", "Version", "Runs on", "Offered"), rows)
+    print_table(("Family", "Version", "Runs on", "Offered"), rows)
 
 
 @model.command("remove")
@@ -120,14 +127,14 @@ def list_back_ends(as_json: bool, home: str | None) -> None:
     with connect(home) as server:
         found = server.back_ends()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    _print_table(("Back end", "About", "Usable"), [(b.name, b.summary, b.problem or "yes") for b in found])
+    print_table(("Back end", "About", "Usable"), [(b.name, b.summary, b.problem or "yes") for b in found])
 
 
 def connect(home: str | None) -> Administration:
     """Return a connection to the server of the folder `home`, by default the one of the settings."""
-    return Administration(Home(settings.load({"home": home}).home_path))
+    return Administration(chosen_home(home))
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:
@@ -169,21 +176,3 @@ def _runs_on(version: models_pb2.Version) -> str:
     runtime = version.runtime
     names = (file.name for file in (runtime.model_file, runtime.module_file) if file.name)
     return " ".join((runtime.backend, *names))
-
-
-def _print_json(messages: Sequence[Message]) -> None:
-    shown = [json_format.MessageToDict(message, preserving_proto_field_name=True) for message in messages]
-    click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
-
-
-def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print `rows` for a person; where stdout is no terminal, one line each with tabs between."""
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        for row in rows:
-            click.echo("\t".join(row))
-        return
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
-
-import grpc
+from typing import BinaryIO
 
 from generated.segint.v1 import models_pb2
 from generated.segint.v1.models_pb2_grpc import ModelsStub
-from segint_grpc import errors, logs
-from segint_grpc.home import Home, unix_target
-
-CHUNK_BYTES = 1024 * 1024
-DEADLINE_S = 60.0
-"""For every call but an upload, which takes as long as it takes."""
+from segint_grpc import errors
+from segint_grpc.client.connection import CHUNK_BYTES, DEADLINE_S, Connection
+from segint_grpc.home import Home
 
 Progress = Callable[[int], None]
 """Told of the bytes of each chunk that is sent, in gRPC's thread."""
 
 
-class Administration:
-    """A connection to the server of one home; a context manager.
-
-    Every method raises ServerUnreachable where no server runs on the home, and ServerRefused with the
-    server's own sentence where it says no.
-    """
+class Administration(Connection):
+    """A connection to the server of one home for its models; raises as `Connection` says."""
 
     def __init__(self, home: Home) -> None:
         """Prepare to talk to the server of `home`."""
-        self._home = home
-        self._channel = grpc.insecure_channel(unix_target(home.socket))
+        super().__init__(home)
         self._models = ModelsStub(self._channel)
 
     def import_family(self, body: bytes, policy: str) -> models_pb2.Family:
@@ -61,6 +49,18 @@ class Administration:
         with self._told():
             return self._models.SetRuntime(request, timeout=DEADLINE_S).version
 
+    def approve(self, sha256: str) -> models_pb2.StoredFile:
+        """Let the code of the file run whose SHA-256 begins with `sha256`."""
+        request = models_pb2.ApproveFileRequest(sha256=sha256)
+        with self._told():
+            return self._models.ApproveFile(request, timeout=DEADLINE_S).file
+
+    def activate(self, version_id: str, force: bool, reason: str) -> models_pb2.Version:
+        """Offer a version to clients; with `force` even without a passed check."""
+        request = models_pb2.ActivateVersionRequest(version_id=version_id, force=force, reason=reason)
+        with self._told():
+            return self._models.ActivateVersion(request, timeout=DEADLINE_S).version
+
     def families(self) -> Sequence[models_pb2.Family]:
         """Return every family, oldest first."""
         with self._told():
@@ -76,33 +76,6 @@ class Administration:
         """Return the installed back ends."""
         with self._told():
             return self._models.ListBackends(models_pb2.ListBackendsRequest(), timeout=DEADLINE_S).backends
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn a gRPC status into the error of its sentence."""
-        try:
-            yield
-        except grpc.RpcError as error:
-            metadata = error.trailing_metadata() or ()
-            # The server sends a request id with whatever it says itself; without one, gRPC speaks.
-            if any(item.key == logs.REQUEST_ID_METADATA for item in metadata):
-                raise errors.ServerRefused(error.details() or "") from None
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise errors.ServerUnreachable(
-                    f"No server runs on the home {self._home.path}; "
-                    f"start one with: segint serve --home {self._home.path}"
-                ) from None
-            raise errors.ServerUnreachable(f"The server did not answer: {error.details()}") from None
-
-    def __enter__(self) -> Self:
-        """Return this connection."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connection."""
-        self._channel.close()
 
 
 def _upload_requests(
