@@ -68,6 +68,9 @@ class Settings:
     job_deadline_s: float = _setting(
         1185.0, "A job that has not ended after this fails; Velocity waits 1200", minimum=1
     )
+    check_step_s: float = _setting(
+        120.0, "A check fails when the model takes longer than this for a phantom", minimum=1
+    )
     attempts_max: int = _setting(
         2, "Runs of a job that are cut short from outside before it fails", minimum=1
     )

@@ -32,9 +32,11 @@ _log = logging.getLogger("segint.model")
 def main(connection: socket.socket, order: Mapping[str, Any]) -> int:
     """Serve the tasks of `connection` until it ends or a run fails; return the exit code.
 
-    `order` holds `log` (a path; stdout and stderr go there), `log_max_bytes`, `memory_bytes`, `threads`.
+    `order` holds `log` (a path; stdout and stderr go there), `log_max_bytes`, `memory_bytes`, `threads`
+    and, for a process that is to leave the processor to others, `nice` (nice(2)).
     """
     os.setsid()
+    os.nice(int(order.get("nice", 0)))
     private_umask()
     log = LogFile(Path(order["log"]), int(order["log_max_bytes"]))
     log.attach()

@@ -24,6 +24,11 @@ def memory_bytes() -> int:
     return min([int(psutil.virtual_memory().total), *(limit for limit in limits if limit)])
 
 
+def free_bytes() -> int:
+    """Return how much memory (bytes) one more process can take and leave a fifth of what is free."""
+    return min(memory_bytes(), int(psutil.virtual_memory().available)) * 4 // 5
+
+
 def slots(wanted: int) -> int:
     """Return `wanted`, or for 0 one slot for every two cores, at least one."""
     return wanted or max(1, cores() // 2)

@@ -59,8 +59,10 @@ class Nursery:
         await self._server.close()
         self._lose(STOPPING)
 
-    async def fork(self) -> ModelProcess:
+    async def fork(self, **limits: int) -> ModelProcess:
         """Return a new process, which may not have started yet; waits while there is no fork server.
+
+        `limits` stand in for those that every process gets.
 
         Raises:
             RunCutShort: the nursery is closed.
@@ -70,16 +72,16 @@ class Nursery:
             if self._closed:
                 raise errors.RunCutShort(STOPPING)
             with contextlib.suppress(OSError):
-                return self._fork()
+                return self._fork(self._limits | limits)
             # The fork server has died and its listener does not know yet.
             await asyncio.sleep(0.01)
 
-    def _fork(self) -> ModelProcess:
+    def _fork(self, limits: dict[str, int]) -> ModelProcess:
         ours, theirs = socket.socketpair()
         number = next(self._numbers)
         with theirs:
             try:
-                self._server.fork(number, theirs, self._log, self._limits)
+                self._server.fork(number, theirs, self._log, limits)
             except OSError:
                 ours.close()
                 raise

@@ -24,9 +24,13 @@ from segint_grpc.worker import kernel, machine
 from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.model_process import ModelProcess, Report
 from segint_grpc.worker.nursery import Nursery
+from segint_grpc.worker.separate import SeparateProcess
 from segint_grpc.worker.task import ModelTask, RunTask
 
 _log = logging.getLogger(__name__)
+
+SEPARATE_NICE = 10
+"""How much a process beside the slots stands back (nice(2)): it then gets about a tenth of a job's share."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,18 @@ class WorkerPool:
             self._busy.remove(seat)
         self._keep(seat)
         return result
+
+    def separate(self) -> SeparateProcess:
+        """Return what runs tasks of one model beside the slots, in a process that ends with its context.
+
+        It yields the processor to jobs, and may take no more memory than is free when it starts.
+        """
+
+        async def fork() -> ModelProcess:
+            memory_bytes = min(self._options.memory_bytes, machine.free_bytes())
+            return await self._nursery.fork(memory_bytes=memory_bytes, nice=SEPARATE_NICE)
+
+        return SeparateProcess(fork)
 
     def ready(self) -> bool:
         """Return True while model processes can be started: one was, since the fork server last started."""

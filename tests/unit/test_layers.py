@@ -18,7 +18,7 @@ PLUMBING = {f"segint_grpc.{name}" for name in ("settings", "home", "logs", "life
     "segint_grpc"
 }
 REFUSAL = {"segint_grpc.refusal"}
-POOL = {"segint_grpc.worker.pool", "segint_grpc.worker.task"}
+POOL = {f"segint_grpc.worker.{name}" for name in ("pool", "separate", "task")}
 NOTHING = set[str]()
 
 MAY_IMPORT = {

@@ -1,0 +1,147 @@
+"""What a check says of what it saw: an outcome and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from generated.radiomics import Model_pb2
+from generated.segint.v1.models_pb2 import CheckStep
+from segint_grpc.domain import laterality
+from segint_grpc.domain.agreement import (
+    Agreement,
+    Masks,
+    Verdict,
+    centre_xyz_mm,
+    mirrored_axes,
+    shift_in_words,
+)
+from segint_grpc.domain.geometry import Geometry
+from segint_grpc.service.gate.bench import grid_of
+from segint_grpc.service.gate.scans import Scan
+from segint_grpc.service.gate.trials import Orientation
+
+PASSED = CheckStep.OUTCOME_PASSED
+WARNING = CheckStep.OUTCOME_WARNING
+FAILED = CheckStep.OUTCOME_FAILED
+
+_NAMED_MAX = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a step ended (a `CheckStep.Outcome`) and why, as a sentence."""
+
+    outcome: CheckStep.Outcome
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The masks of a scan as it was first stored, and those of the same scan in an orientation."""
+
+    scan: Scan
+    reference: Masks
+    found: Masks
+    orientation: Orientation
+    agreement: Agreement
+
+
+class Judge:
+    """Says what masks mean, in the names of one version's structures."""
+
+    def __init__(self, structures: Sequence[Model_pb2.Structure]) -> None:
+        """Speak of `structures`."""
+        self._structures = structures
+        self._names = [structure.Name or structure.StructureID for structure in structures]
+
+    def name(self, structure_id: str) -> str:
+        """Return what a structure is called."""
+        ids = [structure.StructureID for structure in self._structures]
+        return self._names[ids.index(structure_id)]
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there is a left and a right structure of anything."""
+        return bool(laterality.pairs(self._names))
+
+    def volumes_ml(self, masks: Masks, scan: Scan) -> dict[str, float]:
+        """Return the volume of each structure that is found, in ml, by name."""
+        volumes = {}
+        for structure, name in zip(self._structures, self._names, strict=True):
+            voxel_mm3 = float(np.prod(grid_of(scan, structure.InputChannelID).geometry.spacing_xyz_mm))
+            if count := int(np.count_nonzero(masks[structure.StructureID])):
+                volumes[name] = count * voxel_mm3 / 1000
+        return volumes
+
+    def listed(self, volumes_ml: Mapping[str, float]) -> str:
+        """Return volumes in words: "Liver (1501 ml) and Spleen (210 ml)"."""
+        return listed([f"{name} ({volume:.3g} ml)" for name, volume in volumes_ml.items()])
+
+    def swapped(self, masks: Masks, scan: Scan) -> list[tuple[str, str]]:
+        """Return the left and right structures that lie on each other's side."""
+        x_mm = {}
+        for index, structure in enumerate(self._structures):
+            geometry = grid_of(scan, structure.InputChannelID).geometry
+            centre = centre_xyz_mm(masks[structure.StructureID], geometry)
+            if centre is not None:
+                x_mm[index] = float(centre[0])
+        return laterality.swapped(self._names, x_mm)
+
+    def oriented(self, seen: Seen, *, lenient: bool) -> Finding:
+        """Judge the masks in an orientation; `lenient` where another scan is there to decide."""
+        agreed, verdict = seen.agreement, seen.agreement.verdict
+        if verdict is Verdict.NOTHING:
+            return Finding(PASSED, "It runs and finds nothing, as before; that proves nothing of where.")
+        if verdict is Verdict.AGREES:
+            return Finding(
+                PASSED, f"Its masks lie at the same millimetres (Dice {agreed.worst[1]:.2f} or more)."
+            )
+        if verdict in (Verdict.MIRRORED, Verdict.MIRRORED_HERE):
+            soft = lenient and verdict is Verdict.MIRRORED_HERE
+            return Finding(WARNING if soft else FAILED, self._mirrored(seen))
+        soft = verdict is Verdict.DIFFERS or lenient or not seen.orientation.required
+        return Finding(WARNING if soft else FAILED, self._apart(seen))
+
+    def _mirrored(self, seen: Seen) -> str:
+        geometry, _ = self._grids(seen, next(iter(seen.reference)))
+        axes = mirrored_axes(seen.agreement, geometry, seen.orientation.placement)
+        if seen.agreement.verdict is Verdict.MIRRORED:
+            return (
+                f"The model mirrors its masks {axes}: the same body, in {seen.orientation.name}, gets them "
+                f"elsewhere, and they agree only once they are turned over {axes}."
+            )
+        return (
+            f"With {seen.orientation.name} the masks come out mirrored {axes}; a model that turns scans "
+            "by their geometry has to turn its masks back, and one that cannot tell must take `geometry`."
+        )
+
+    def _apart(self, seen: Seen) -> str:
+        structure_id, dice = seen.agreement.worst
+        geometry, moved = self._grids(seen, structure_id)
+        before = centre_xyz_mm(seen.reference[structure_id], geometry)
+        after = centre_xyz_mm(seen.found[structure_id], moved)
+        name, where = self.name(structure_id), seen.orientation.name
+        if before is None or after is None:
+            found = where if before is None else "the scan as it was first stored"
+            return f"{name} is found only with {found}: {_MEND}"
+        shift = shift_in_words(after - before)
+        return f"With {where}, {name} lies {shift} of where it was (Dice {dice:.2f}): {_MEND}"
+
+    def _grids(self, seen: Seen, structure_id: str) -> tuple[Geometry, Geometry]:
+        channel_id = next(s.InputChannelID for s in self._structures if s.StructureID == structure_id)
+        volume = grid_of(seen.scan, channel_id)
+        return volume.geometry, seen.orientation.placement.geometry(volume.geometry)
+
+
+_MEND = "a model that is not the same in all directions has to take `geometry` and turn the scan."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `names` as a list in words, cut after a few."""
+    more = len(names) - _NAMED_MAX
+    if more > 0:
+        return ", ".join(names[:_NAMED_MAX]) + f" and {more} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
