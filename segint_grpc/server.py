@@ -25,6 +25,7 @@ from segint_grpc.api.models import ModelsServicer
 from segint_grpc.api.operations import OperationsServicer
 from segint_grpc.api.segmentation import SegmentationServicer
 from segint_grpc.home import Home
+from segint_grpc.service.changes import Changes
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.service.hop import Hop
@@ -78,11 +79,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         options = PoolOptions.of(settings, home)
         pool = await stack.enter_async_context(WorkerPool(forks, options))
 
-        async def changed(version_id: str) -> None:
-            await pool.forget(version_id)
-            context.board.publish_models()
-
-        models = Models(store, hop, on_change=changed)
+        models = Models(store, hop, Changes(pool.forget, context.board.publish_models))
         await models.add_sample_family()
         work = asyncio.Event()
         unpacking = Unpacking(context, work.set)

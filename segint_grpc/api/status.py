@@ -15,6 +15,7 @@ STATUS_CODES: dict[type[errors.SegIntError], grpc.StatusCode] = {
     errors.Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Forbidden: grpc.StatusCode.PERMISSION_DENIED,
+    errors.Outdated: grpc.StatusCode.ABORTED,
     errors.StaleLease: grpc.StatusCode.ABORTED,
     errors.JobFailure: grpc.StatusCode.FAILED_PRECONDITION,
 }

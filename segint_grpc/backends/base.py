@@ -1,4 +1,4 @@
-"""What a back end is: four verbs around one loaded model.
+"""What a back end is: four verbs around one loaded model, and a question about its file.
 
 A back end is registered as an entry point in the group `segint.backends` (`name = module:Class`). A slot's
 process makes one instance, calls `load` once, then `predict` for each job; the process's end unloads it.
@@ -61,6 +61,12 @@ class BackEnd(Protocol):
 
         Raises:
             InvalidModel: a file is missing or of no use to this back end.
+        """
+
+    def carries_code(self, path: Path) -> bool:
+        """Return whether loading the model file `path` runs code that it carries; runs none of it.
+
+        A module file (.py) is code without being asked about. What this denies must never be run.
         """
 
     def load(self, source: ModelSource) -> None:

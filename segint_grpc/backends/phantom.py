@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ class Phantom:
         """Raise InvalidModel if there are files: a phantom that looks like a model would mislead."""
         if source.model_file or source.module_file:
             raise errors.InvalidModel("The back end phantom takes no files; a model needs another back end.")
+
+    def carries_code(self, path: Path) -> bool:
+        """Return True: no file is of use here, so nothing is known of any."""
+        return True
 
     def load(self, source: ModelSource) -> None:
         """Remember on which channel's grid each structure lies."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segint_grpc import errors
-from segint_grpc.backends import missing_library
+from segint_grpc.backends import missing_library, pickled_code
 from segint_grpc.backends.base import Channel, Masks, ModelSource
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ class PyTorch:
         wanted = source.parameters.get("input")
         if wanted is not None and wanted not in INPUTS:
             raise errors.InvalidModel(f"The parameter input must be {' or '.join(INPUTS)}, not {wanted!r}.")
+
+    def carries_code(self, path: Path) -> bool:
+        """Return False for safetensors and for weights that torch reads with `weights_only=True`."""
+        return path.suffix != ".safetensors" and pickled_code.carries_code(path)
 
     def load(self, source: ModelSource) -> None:
         """Load the model; raises InvalidModel where its files don't fit together or a library is missing."""

@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 from segint_grpc import errors
+from segint_grpc.backends.pickled_code import carries_code
 
 _DATA_PARALLEL_PREFIX = "module."
 _NESTED = ("state_dict", "model_state_dict", "model", "net")
@@ -60,6 +61,9 @@ def _load(path: Path, module: ModuleType | None) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except pickle.UnpicklingError:
+        if not carries_code(path):
+            # Nobody was asked to approve this file, so nothing of it may run.
+            raise
         return torch.load(
             path, map_location="cpu", weights_only=False, mmap=archive, pickle_module=_pickle_with(module)
         )

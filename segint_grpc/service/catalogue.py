@@ -1,26 +1,37 @@
 """Which versions are offered to clients, and what keeps the others from it. Blocking: reach it by a hop.
 
-A version is offered when its family can be parsed, something runs it, and that has its back end and its
-files. Whatever is broken is left out with its problem told, and never spoils the rest of the list.
+A version is offered when it is active, its family can be parsed, and what runs it has its back end, its
+files and an approval for their code. Whatever is broken is left out with its problem told, and never spoils
+the rest of the list.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from generated.radiomics.Model_pb2 import ModelFamily, ModelsCollection, ModelVersion
-from segint_grpc import backends, errors
-from segint_grpc.backends.base import BackEnd, ModelSource, StructureSpec
-from segint_grpc.domain.models import ConstraintPolicy, FamilyRecord, FileRecord, RuntimeRecord, VersionRecord
+from segint_grpc import errors
+from segint_grpc.backends.base import ModelSource, StructureSpec
+from segint_grpc.domain.models import (
+    ConstraintPolicy,
+    FamilyRecord,
+    RuntimeRecord,
+    VersionRecord,
+)
+from segint_grpc.domain.versions import VersionState
 from segint_grpc.service.family_rules import parse_family
+from segint_grpc.service.family_views import FamilyView, VersionView, family_view
+from segint_grpc.service.fitness import Fitness
 from segint_grpc.store.store import Store
 
 log = logging.getLogger(__name__)
 
 NO_RUNTIME = "Nothing runs it yet; `segint model set` says what does."
+RUNNABLE = (VersionState.ACTIVE, VersionState.RETIRED)
+"""The states in which jobs that were posted run; new ones are taken for ACTIVE alone."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class ResolvedModel:
     runtime: RuntimeRecord
     model_file: Path | None
     module_file: Path | None
+    check_scan: Path | None = None
 
     @property
     def source(self) -> ModelSource:
@@ -49,67 +61,61 @@ class ResolvedModel:
         )
 
 
-@dataclass(frozen=True)
-class VersionView:
-    """A version as an administrator sees it; `problem` is why it is not offered, empty where it is."""
-
-    version_id: str
-    runtime: RuntimeRecord | None
-    problem: str
-
-
-@dataclass(frozen=True)
-class FamilyView:
-    """A family as an administrator sees it. `family` holds its name alone where its bytes are broken. UTC."""
-
-    family: ModelFamily
-    policy: ConstraintPolicy
-    imported_at: datetime
-    versions: tuple[VersionView, ...]
-
-    @property
-    def offered(self) -> ModelFamily | None:
-        """The family with its offered versions alone, else complete; None where it has none."""
-        working = {version.version_id for version in self.versions if not version.problem}
-        shown = [version for version in self.family.ModelVersions if version.ID in working]
-        if not shown:
-            return None
-        family = ModelFamily()
-        family.CopyFrom(self.family)
-        del family.ModelVersions[:]
-        family.ModelVersions.extend(shown)
-        return family
-
-
 class Catalogue:
     """The families of a store, looked at for what works."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, fitness: Fitness) -> None:
         """Look at `store`."""
         self._models = store.models
-        self._media = store.media
-        self._back_ends: dict[str, BackEnd] = {}
+        self._files = store.model_files
+        self._fitness = fitness
         self._told: set[tuple[str, str]] = set()
 
     def families(self) -> list[FamilyView]:
         """Return every family, oldest first."""
-        return [self.view(record) for record in self._models.families()]
+        approved = self._files.approvals()
+        return [self._view(record, approved) for record in self._models.families()]
+
+    def view(self, record: FamilyRecord) -> FamilyView:
+        """Return `record` as an administrator sees it."""
+        return self._view(record, self._files.approvals())
+
+    def version_view(self, version_id: str) -> VersionView:
+        """Return a version as an administrator sees it; raises UnknownModel."""
+        record, _ = self._models.version(version_id)
+        return next(v for v in self.view(record).versions if v.version_id == version_id)
 
     def offered(self) -> ModelsCollection:
         """Return the families that have offered versions, with these, oldest first."""
         offered = (view.offered for view in self.families())
         return ModelsCollection(Models=[family for family in offered if family])
 
-    def resolve(self, version_id: str) -> ResolvedModel:
-        """Return what it takes to run the version `version_id`.
+    def resolve(self, version_id: str, posted: bool = False) -> ResolvedModel:
+        """Return what it takes to run a job of the version; with `posted`, of one that was taken before.
 
         Raises:
             UnknownModel: there is no such version, or it is not offered; the message says why.
         """
         record, version = self._models.version(version_id)
         view = next(v for v in self.view(record).versions if v.version_id == version_id)
-        if view.problem or version.runtime is None:
-            raise errors.UnknownModel(f"The model {version_id!r} is not offered at present: {view.problem}")
+        going_on = posted and view.state in RUNNABLE
+        problem = view.obstacle if going_on else view.problem
+        if problem or version.runtime is None:
+            raise errors.UnknownModel(f"The model {version_id!r} is not offered at present: {problem}")
+        return self.describe(record, version, version.runtime)
+
+    def usable(self, version_id: str) -> ResolvedModel:
+        """Return what it takes to run the version for an administrator, offered or not.
+
+        Raises:
+            UnknownModel: there is no such version.
+            NotApproved: a file of it carries code that nobody has approved.
+            InvalidModel: it cannot run; the message says why.
+        """
+        record, version = self._models.version(version_id)
+        if version.runtime is None:
+            raise errors.InvalidModel(f"{version_id!r}: {NO_RUNTIME}")
+        self._fitness.check(version.runtime, self._files.approvals())
         return self.describe(record, version, version.runtime)
 
     def describe(self, record: FamilyRecord, version: VersionRecord, runtime: RuntimeRecord) -> ResolvedModel:
@@ -125,67 +131,38 @@ class Catalogue:
             version=_find_version(family, version.version_id),
             policy=record.policy,
             runtime=runtime,
-            model_file=self._path(runtime.model_file),
-            module_file=self._path(runtime.module_file),
+            model_file=self._fitness.path(runtime.model_file),
+            module_file=self._fitness.path(runtime.module_file),
+            check_scan=self._fitness.path(runtime.check_scan),
         )
 
-    def view(self, record: FamilyRecord) -> FamilyView:
-        """Return `record` as an administrator sees it."""
+    def _view(self, record: FamilyRecord, approved: Container[str]) -> FamilyView:
         try:
             family, broken = parse_family(record.body), ""
         except errors.UnparsableMessage:
             family = ModelFamily(CanonicalName=record.canonical_name)
             broken = "The family's stored bytes are broken; import it again."
-        versions = (
-            VersionView(version.version_id, version.runtime, broken or self._problem(family, version))
-            for version in record.versions
-        )
-        view = FamilyView(family, record.policy, record.imported_at, tuple(versions))
+        obstacles = (broken or self._obstacle(family, version, approved) for version in record.versions)
+        view = family_view(record, family, tuple(obstacles))
         self._tell(view)
         return view
 
-    def back_end(self, name: str) -> BackEnd:
-        """Return the back end `name`.
-
-        Raises:
-            InvalidModel: there is none of that name, or it cannot be used here.
-        """
-        if name not in self._back_ends:
-            self._back_ends[name] = backends.load_backend(name)
-        return self._back_ends[name]
-
-    def _problem(self, family: ModelFamily, version: VersionRecord) -> str:
-        """Return why `version` cannot run; empty where it can."""
+    def _obstacle(self, family: ModelFamily, version: VersionRecord, approved: Container[str]) -> str:
+        """Return why `version` cannot run at all; empty where it can."""
         if version.runtime is None:
             return NO_RUNTIME
         try:
             _find_version(family, version.version_id)
-            self.back_end(version.runtime.backend)
-            for file in version.runtime.files:
-                self._check_file(file)
+            self._fitness.check(version.runtime, approved)
         except errors.SegIntError as error:
             return error.message
         return ""
 
-    def _check_file(self, file: FileRecord) -> None:
-        path = self._media.model_file_path(file)
-        try:
-            size_bytes = path.stat().st_size
-        except OSError:
-            raise errors.InvalidModel(f"The file {path} is missing; upload it again.") from None
-        if size_bytes != file.size_bytes:
-            raise errors.InvalidModel(
-                f"The file {path} has {size_bytes} bytes instead of {file.size_bytes}; upload it again."
-            )
-
-    def _path(self, file: FileRecord | None) -> Path | None:
-        return self._media.model_file_path(file).absolute() if file else None
-
     def _tell(self, view: FamilyView) -> None:
-        """Log each problem once, a version that only waits for its runtime apart."""
+        """Log what keeps active versions from running, each problem once."""
         for version in view.versions:
-            problem = (version.version_id, version.problem)
-            if version.problem in ("", NO_RUNTIME) or problem in self._told:
+            problem = (version.version_id, version.obstacle)
+            if version.state is not VersionState.ACTIVE or not version.obstacle or problem in self._told:
                 continue
             self._told.add(problem)
             log.warning("the model %r is not offered: %s", *problem)

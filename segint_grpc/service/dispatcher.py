@@ -181,7 +181,7 @@ class Dispatcher:
             raise
 
     async def _describe(self, job: Job, result: Path) -> RunTask:
-        model = await self._models.resolve(job.model_id)
+        model = await self._models.resolve(job.model_id, posted=True)
         files = await self._unpacking.voxels(job.id)
         return RunTask(
             job_id=job.id,

@@ -63,7 +63,7 @@ class Housekeeping:
                 await self._hop.run(self._forget)
                 if time.monotonic() >= files_at:
                     files_at = time.monotonic() + FILES_EVERY_S
-                    await self._models.drop_unused_files(UNUSED_FILE_S)
+                    await self._models.files.drop_unused(UNUSED_FILE_S)
             except Exception:
                 log.exception("housekeeping failed; it goes on")
             await asyncio.sleep(INTERVAL_S)

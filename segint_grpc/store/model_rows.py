@@ -10,14 +10,19 @@ from peewee import fn
 
 from segint_grpc import errors
 from segint_grpc.domain.models import (
+    CheckRecord,
     ConstraintPolicy,
     FamilyRecord,
     FileRecord,
     RuntimeRecord,
     VersionRecord,
 )
+from segint_grpc.domain.versions import VersionState
 from segint_grpc.store.database import Row, Transaction
-from segint_grpc.store.schema import FamilyTable, FileTable, RuntimeTable, VersionTable
+from segint_grpc.store.schema import CheckTable, FamilyTable, FileTable, RuntimeTable, VersionTable
+
+FILE_COLUMNS = ("model_file", "module_file", "check_scan")
+"""The columns of RuntimeTable that name files."""
 
 
 def load_families(transaction: Transaction, *conditions: Any) -> list[FamilyRecord]:
@@ -26,12 +31,24 @@ def load_families(transaction: Transaction, *conditions: Any) -> list[FamilyReco
     keys = [row["id"] for row in families]
     query = VersionTable.select().where(VersionTable.family.in_(keys)).order_by(VersionTable.position)
     versions = transaction.rows(query)
-    runtimes = _load_runtimes(transaction, [row["version_id"] for row in versions])
+    version_ids = [row["version_id"] for row in versions]
+    runtimes = _load_runtimes(transaction, version_ids)
+    checks = _load_checks(transaction, version_ids)
     by_family: dict[int, list[VersionRecord]] = defaultdict(list)
     for row in versions:
-        version_id = row["version_id"]
-        by_family[row["family"]].append(VersionRecord(version_id, row["position"], runtimes.get(version_id)))
+        version = _version(row, runtimes.get(row["version_id"]), checks.get(row["version_id"]))
+        by_family[row["family"]].append(version)
     return [_family(row, tuple(by_family[row["id"]])) for row in families]
+
+
+def find_version(transaction: Transaction, version_id: str) -> tuple[FamilyRecord, VersionRecord]:
+    """Return a version with its family. Raises UnknownModel."""
+    owner = VersionTable.select(VersionTable.family).where(VersionTable.version_id == version_id)
+    for family in load_families(transaction, FamilyTable.id.in_(owner)):
+        for version in family.versions:
+            if version.version_id == version_id:
+                return family, version
+    raise errors.UnknownModel(f"No model {version_id} is here.")
 
 
 def file_of(row: Row) -> FileRecord:
@@ -57,14 +74,16 @@ def file_key(transaction: Transaction, file: FileRecord | None) -> int | None:
 def unused_files(transaction: Transaction) -> list[Row]:
     """Return the whole rows of the files that no runtime uses."""
     users = RuntimeTable.select().where(
-        (RuntimeTable.model_file == FileTable.id) | (RuntimeTable.module_file == FileTable.id)
+        (RuntimeTable.model_file == FileTable.id)
+        | (RuntimeTable.module_file == FileTable.id)
+        | (RuntimeTable.check_scan == FileTable.id)
     )
     return transaction.rows(FileTable.select().where(~fn.EXISTS(users)))
 
 
 def _load_runtimes(transaction: Transaction, version_ids: list[str]) -> dict[str, RuntimeRecord]:
     rows = transaction.rows(RuntimeTable.select().where(RuntimeTable.version.in_(version_ids)))
-    keys = {key for row in rows for key in (row["model_file"], row["module_file"]) if key is not None}
+    keys = {row[column] for row in rows for column in FILE_COLUMNS if row[column] is not None}
     found = transaction.rows(FileTable.select().where(FileTable.id.in_(list(keys))))
     files = {row["id"]: file_of(row) for row in found}
     return {row["version"]: _runtime(row, files) for row in rows}
@@ -78,6 +97,27 @@ def _runtime(row: Row, files: dict[int, FileRecord]) -> RuntimeRecord:
         entry=row["entry"],
         parameters=json.loads(row["parameters"]),
         revision=row["revision"],
+        check_scan=files.get(row["check_scan"]),
+    )
+
+
+def _load_checks(transaction: Transaction, version_ids: list[str]) -> dict[str, CheckRecord]:
+    rows = transaction.rows(CheckTable.select().where(CheckTable.version.in_(version_ids)))
+    return {row["version"]: _check(row) for row in rows}
+
+
+def _check(row: Row) -> CheckRecord:
+    return CheckRecord(row["passed"], row["runtime_revision"], row["checked_at"], bytes(row["body"]))
+
+
+def _version(row: Row, runtime: RuntimeRecord | None, check: CheckRecord | None) -> VersionRecord:
+    return VersionRecord(
+        version_id=row["version_id"],
+        position=row["position"],
+        runtime=runtime,
+        state=VersionState(row["state"]),
+        forced=row["forced"],
+        check=check,
     )
 
 
@@ -88,4 +128,7 @@ def _family(row: Row, versions: tuple[VersionRecord, ...]) -> FamilyRecord:
         policy=ConstraintPolicy(row["policy"]),
         imported_at=row["imported_at"],
         versions=versions,
+        revision=row["revision"],
+        default_version=row["default_version"],
+        former_default=row["former_default"],
     )

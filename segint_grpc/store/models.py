@@ -1,24 +1,22 @@
-"""Model families, what runs their versions, and the files that this takes."""
+"""Model families, and what runs their versions."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from segint_grpc import errors
-from segint_grpc.domain.models import (
-    ConstraintPolicy,
-    FamilyRecord,
-    FileRecord,
-    RuntimeRecord,
-    VersionRecord,
-)
-from segint_grpc.store.database import Database, Row, Transaction
-from segint_grpc.store.model_rows import file_key, file_of, load_families, unused_files
-from segint_grpc.store.schema import FamilyTable, FileTable, RuntimeTable, VersionTable
+from segint_grpc.domain.jobs import UNFINISHED
+from segint_grpc.domain.models import ConstraintPolicy, FamilyRecord, FileRecord, RuntimeRecord, VersionRecord
+from segint_grpc.domain.versions import Act, VersionState
+from segint_grpc.store.database import Database, Transaction
+from segint_grpc.store.model_events import Recorder
+from segint_grpc.store.model_files import forget
+from segint_grpc.store.model_rows import file_key, file_of, find_version, load_families, unused_files
+from segint_grpc.store.schema import CheckTable, FamilyTable, JobTable, RuntimeTable, VersionTable
 
 
 class ModelStore:
@@ -28,25 +26,61 @@ class ModelStore:
         """Keep them in `database`, with the time that `now` tells (aware, UTC)."""
         self._database = database
         self._now = now
+        self._recorder = Recorder(now)
+
+    def create_family(
+        self, canonical_name: str, version_ids: Sequence[str], body: bytes, policy: ConstraintPolicy
+    ) -> FamilyRecord:
+        """Keep a new family; as `import_family`, but AlreadyExists where one of its name is here."""
+        _check_ids(version_ids)
+        with self._database.write() as transaction:
+            if load_families(transaction, FamilyTable.canonical_name == canonical_name):
+                raise errors.AlreadyExists(
+                    f"A model family {canonical_name!r} is here already; update it, or choose another name."
+                )
+            return self._put(transaction, "created", canonical_name, version_ids, body, policy)
 
     def import_family(
-        self, canonical_name: str, version_ids: Sequence[str], body: bytes, policy: ConstraintPolicy
+        self,
+        canonical_name: str,
+        version_ids: Sequence[str],
+        body: bytes,
+        policy: ConstraintPolicy,
+        redefined: Collection[str] = (),
     ) -> FamilyRecord:
         """Keep a family under its canonical name, `body` to the byte; `version_ids` are its own, in order.
 
-        A family of that name is replaced: it keeps its place, and its remaining versions their runtimes.
+        A family of that name is replaced: it keeps its place, and its remaining versions their runtimes and
+        states; those that are `redefined` become drafts.
 
         Raises:
             InvalidModel: a version's id comes twice.
             AlreadyExists: a version's id is another family's.
+            JobsUnfinished: a version that it no longer has still has unfinished jobs.
         """
-        twice = [version_id for version_id, times in Counter(version_ids).items() if times > 1]
-        if twice:
-            raise errors.InvalidModel(f"The family has two versions of the id {twice[0]}.")
+        _check_ids(version_ids)
         with self._database.write() as transaction:
-            family_id = _put_family(transaction, canonical_name, body, policy, self._now())
-            _put_versions(transaction, family_id, version_ids)
-            return load_families(transaction, FamilyTable.id == family_id)[0]
+            return self._put(transaction, "imported", canonical_name, version_ids, body, policy, redefined)
+
+    def update_family(
+        self,
+        before: FamilyRecord,
+        version_ids: Sequence[str],
+        body: bytes,
+        policy: ConstraintPolicy,
+        redefined: Collection[str] = (),
+    ) -> FamilyRecord:
+        """Replace the family that was `before`, unless it has changed since.
+
+        Raises:
+            UnknownFamily, Outdated: it is gone, or its revision is another by now.
+            InvalidModel, AlreadyExists, JobsUnfinished: as `import_family`.
+        """
+        _check_ids(version_ids)
+        name = before.canonical_name
+        with self._database.write() as transaction:
+            self._check_revision(transaction, name, before.revision)
+            return self._put(transaction, "updated", name, version_ids, body, policy, redefined)
 
     def families(self) -> list[FamilyRecord]:
         """Return every family, oldest first."""
@@ -56,10 +90,10 @@ class ModelStore:
     def version(self, version_id: str) -> tuple[FamilyRecord, VersionRecord]:
         """Return a version with its family. Raises UnknownModel."""
         with self._database.read() as transaction:
-            return _version(transaction, version_id)
+            return find_version(transaction, version_id)
 
     def set_runtime(self, version_id: str, runtime: RuntimeRecord) -> VersionRecord:
-        """Say what runs a version; its revision becomes a new one, higher than any before.
+        """Say what runs a version, which becomes a draft; its revision is a new one, higher than any before.
 
         Raises:
             UnknownModel: there is no such version.
@@ -67,7 +101,7 @@ class ModelStore:
             InvalidModel: the parameters are nothing that JSON can hold.
         """
         with self._database.write() as transaction:
-            _version(transaction, version_id)
+            family, _ = find_version(transaction, version_id)
             transaction.change(RuntimeTable.delete().where(RuntimeTable.version == version_id))
             transaction.change(
                 RuntimeTable.insert(
@@ -77,42 +111,14 @@ class ModelStore:
                     module_file=file_key(transaction, runtime.module_file),
                     entry=runtime.entry,
                     parameters=_json(runtime.parameters),
+                    check_scan=file_key(transaction, runtime.check_scan),
                 )
             )
-            return _version(transaction, version_id)[1]
-
-    def add_file(self, file: FileRecord) -> None:
-        """Note that a file is in its place on disk; one that was known counts as added anew."""
-        query = FileTable.insert(
-            sha256=file.sha256, name=file.name, size_bytes=file.size_bytes, added_at=self._now()
-        )
-        with self._database.write() as transaction:
-            transaction.change(
-                query.on_conflict(
-                    conflict_target=[FileTable.sha256, FileTable.name],
-                    preserve=[FileTable.size_bytes, FileTable.added_at],
-                )
-            )
-
-    def file(self, sha256: str, name: str = "") -> FileRecord:
-        """Return the file of that content and, where it is given, name; else the one added last.
-
-        Raises:
-            NotFound: there is none.
-        """
-        query = FileTable.select().where(FileTable.sha256 == sha256)
-        if name:
-            query = query.where(FileTable.name == name)
-        with self._database.read() as transaction:
-            row = transaction.row(query.order_by(FileTable.added_at.desc(), FileTable.id.desc()))
-        if row is None:
-            raise errors.NotFound(f"No file {name} with SHA-256 {sha256} is here; upload it.")
-        return file_of(row)
-
-    def files(self) -> list[FileRecord]:
-        """Return every known file, in the order in which they came."""
-        with self._database.read() as transaction:
-            return [file_of(row) for row in transaction.rows(FileTable.select().order_by(FileTable.id))]
+            _make_drafts(transaction, [version_id])
+            facts = ", ".join([runtime.backend, *(f"{file.name} {file.sha256}" for file in runtime.files)])
+            name = family.canonical_name
+            self._recorder.record(transaction, Act.SET_RUNTIME, name, version_id, facts)
+            return find_version(transaction, version_id)[1]
 
     def remove_family(self, canonical_name: str) -> list[FileRecord]:
         """Forget a family; return those of its files that nothing uses any more, for the caller to remove.
@@ -127,15 +133,49 @@ class ModelStore:
             transaction.change(FamilyTable.delete().where(FamilyTable.canonical_name == canonical_name))
             runtimes = [version.runtime for version in families[0].versions if version.runtime]
             once_used = {file for runtime in runtimes for file in runtime.files}
+            self._recorder.record(transaction, "removed", canonical_name)
             unused = unused_files(transaction)
-            return _forget(transaction, [row for row in unused if file_of(row) in once_used])
+            return forget(transaction, [row for row in unused if file_of(row) in once_used])
 
-    def forget_unused_files(self, unused_s: float) -> list[FileRecord]:
-        """Forget the files that nothing uses and that came more than `unused_s` ago; returned as above."""
-        before = self._now() - timedelta(seconds=unused_s)
-        with self._database.write() as transaction:
-            unused = unused_files(transaction)
-            return _forget(transaction, [row for row in unused if row["added_at"] <= before])
+    def _check_revision(self, transaction: Transaction, canonical_name: str, revision: int) -> None:
+        query = FamilyTable.select(FamilyTable.revision).where(FamilyTable.canonical_name == canonical_name)
+        row = transaction.row(query)
+        if row is None:
+            raise errors.UnknownFamily(f"The model family {canonical_name!r} has been removed meanwhile.")
+        if row["revision"] != revision:
+            raise errors.Outdated(
+                f"The family {canonical_name!r} is at revision {row['revision']}, not {revision}: somebody "
+                "has changed it meanwhile. Get it again, and make your change to that."
+            )
+
+    def _put(
+        self,
+        transaction: Transaction,
+        kind: str,
+        canonical_name: str,
+        version_ids: Sequence[str],
+        body: bytes,
+        policy: ConstraintPolicy,
+        redefined: Collection[str] = (),
+    ) -> FamilyRecord:
+        revision = self._recorder.record(transaction, kind, canonical_name)
+        columns = {"body": body, "policy": policy, "imported_at": self._now(), "revision": revision}
+        family_id = _put_family(transaction, canonical_name, columns)
+        _put_versions(transaction, family_id, version_ids)
+        family = load_families(transaction, FamilyTable.id == family_id)[0]
+        void = [version for version in family.versions if version.version_id in redefined]
+        for version in void:
+            if version.state is not VersionState.DRAFT:
+                text = "its structures or inputs have changed"
+                self._recorder.record(transaction, Act.REDEFINE, canonical_name, version.version_id, text)
+        _make_drafts(transaction, [version.version_id for version in void])
+        return load_families(transaction, FamilyTable.id == family_id)[0]
+
+
+def _check_ids(version_ids: Sequence[str]) -> None:
+    twice = [version_id for version_id, times in Counter(version_ids).items() if times > 1]
+    if twice:
+        raise errors.InvalidModel(f"The family has two versions of the id {twice[0]}.")
 
 
 def _json(parameters: Mapping[str, Any]) -> str:
@@ -145,10 +185,7 @@ def _json(parameters: Mapping[str, Any]) -> str:
         raise errors.InvalidModel(f"The runtime's parameters cannot be kept as JSON: {error}.") from None
 
 
-def _put_family(
-    transaction: Transaction, canonical_name: str, body: bytes, policy: ConstraintPolicy, at: datetime
-) -> int:
-    columns = {"body": body, "policy": policy, "imported_at": at}
+def _put_family(transaction: Transaction, canonical_name: str, columns: Mapping[str, Any]) -> int:
     query = FamilyTable.select(FamilyTable.id).where(FamilyTable.canonical_name == canonical_name)
     row = transaction.row(query)
     if row is None:
@@ -165,6 +202,8 @@ def _put_versions(transaction: Transaction, family_id: int, version_ids: Sequenc
             f"Another model family already has a version of the id {foreign['version_id']}; "
             "remove that family, or give this version another id."
         )
+    gone = transaction.rows(VersionTable.select().where(VersionTable.family == family_id, ~wanted))
+    _check_unused(transaction, [row["version_id"] for row in gone])
     transaction.change(VersionTable.delete().where(VersionTable.family == family_id, ~wanted))
     for position, version_id in enumerate(version_ids):
         insert = VersionTable.insert(version_id=version_id, family=family_id, position=position)
@@ -173,15 +212,20 @@ def _put_versions(transaction: Transaction, family_id: int, version_ids: Sequenc
         )
 
 
-def _version(transaction: Transaction, version_id: str) -> tuple[FamilyRecord, VersionRecord]:
-    owner = VersionTable.select(VersionTable.family).where(VersionTable.version_id == version_id)
-    for family in load_families(transaction, FamilyTable.id.in_(owner)):
-        for version in family.versions:
-            if version.version_id == version_id:
-                return family, version
-    raise errors.UnknownModel(f"No model {version_id} is here.")
+def _check_unused(transaction: Transaction, version_ids: list[str]) -> None:
+    """Raise JobsUnfinished where versions that are about to go have jobs to run."""
+    unfinished = JobTable.select().where(
+        JobTable.model_id.in_(version_ids), JobTable.state.in_(list(UNFINISHED))
+    )
+    count = transaction.count(unfinished)
+    if count:
+        raise errors.JobsUnfinished(
+            f"{count} jobs of versions that the family would no longer have are unfinished "
+            f"({', '.join(version_ids)}); wait for them, or cancel them."
+        )
 
 
-def _forget(transaction: Transaction, rows: Sequence[Row]) -> list[FileRecord]:
-    transaction.change(FileTable.delete().where(FileTable.id.in_([row["id"] for row in rows])))
-    return [file_of(row) for row in rows]
+def _make_drafts(transaction: Transaction, version_ids: list[str]) -> None:
+    versions: Any = VersionTable.version_id.in_(version_ids)
+    transaction.change(VersionTable.update(state=VersionState.DRAFT, forced=False).where(versions))
+    transaction.change(CheckTable.delete().where(CheckTable.version.in_(version_ids)))

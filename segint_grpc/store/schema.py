@@ -20,6 +20,8 @@ from peewee import (
     TextField,
 )
 
+from segint_grpc.domain.versions import VersionState
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -118,13 +120,20 @@ class EventTable(Model):
 
 
 class FamilyTable(Model):
-    """Model families, in the order of their first import; `body` is the family as it was imported."""
+    """Model families, in the order of their first import; `body` is the family as it was imported.
+
+    `revision` is the id of the event of the last change. Neither default is a reference: a version that
+    goes may come back.
+    """
 
     id = AutoField()
     canonical_name = TextField(unique=True)
     body = BlobField()
     policy = TextField()
     imported_at = MomentField()
+    revision = BigIntegerField(default=0)
+    default_version = TextField(default="")
+    former_default = TextField(default="")
 
     class Meta:
         """Peewee's settings of the table."""
@@ -138,6 +147,8 @@ class VersionTable(Model):
     version_id = TextField(primary_key=True)
     family = ForeignKeyField(FamilyTable, on_delete="CASCADE")
     position = IntegerField()
+    state = TextField(default=VersionState.DRAFT)
+    forced = BooleanField(default=False)
 
     class Meta:
         """Peewee's settings of the table."""
@@ -171,11 +182,56 @@ class RuntimeTable(Model):
     module_file = ForeignKeyField(FileTable, null=True)
     entry = TextField()
     parameters = TextField()
+    check_scan = ForeignKeyField(FileTable, null=True)
 
     class Meta:
         """Peewee's settings of the table."""
 
         table_name = "runtime"
+
+
+class CheckTable(Model):
+    """The last check of each version's runtime as it is; `body` is a serialized segint.v1.CheckReport."""
+
+    version = ForeignKeyField(VersionTable, primary_key=True, on_delete="CASCADE")
+    runtime_revision = IntegerField()
+    passed = BooleanField()
+    checked_at = MomentField()
+    body = BlobField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "version_check"
+
+
+class ApprovalTable(Model):
+    """Contents of files whose code may run, by SHA-256; kept when the file goes."""
+
+    sha256 = TextField(primary_key=True)
+    approved_at = MomentField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "approval"
+
+
+class ModelEventTable(Model):
+    """What was done to the models; ids are never used twice, so a family's revision is one of them."""
+
+    id = BigAutoField()
+    at = MomentField()
+    kind = TextField()
+    canonical_name = TextField(index=True)
+    version_id = TextField()
+    text = TextField()
+    forced = BooleanField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "model_event"
 
 
 class OpinionTable(Model):
@@ -203,5 +259,8 @@ TABLES: tuple[type[Model], ...] = (
     VersionTable,
     FileTable,
     RuntimeTable,
+    CheckTable,
+    ApprovalTable,
+    ModelEventTable,
     OpinionTable,
 )

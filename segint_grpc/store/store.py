@@ -13,9 +13,12 @@ from segint_grpc.store.job_statistics import StatisticsStore
 from segint_grpc.store.jobs import JobStore
 from segint_grpc.store.media import Media
 from segint_grpc.store.migrator import migrate
+from segint_grpc.store.model_events import ModelEventStore
+from segint_grpc.store.model_files import ModelFileStore
 from segint_grpc.store.models import ModelStore
 from segint_grpc.store.opinions import OpinionStore
 from segint_grpc.store.retention import RetentionStore
+from segint_grpc.store.versions import VersionStore
 
 
 def utc_now() -> datetime:
@@ -37,6 +40,9 @@ class Store:
         self._database = Database(home.database)
         self.jobs = JobStore(self._database, now)
         self.models = ModelStore(self._database, now)
+        self.model_files = ModelFileStore(self._database, now)
+        self.versions = VersionStore(self._database, now)
+        self.model_events = ModelEventStore(self._database)
         self.opinions = OpinionStore(self._database, now)
         self.retention = RetentionStore(self._database, now)
         self.statistics = StatisticsStore(self._database)
@@ -48,7 +54,7 @@ class Store:
         Every voxel file and every half-written file is among them.
         """
         kept = self.retention.kept()
-        return self.media.sweep(kept.bodies, kept.results, self.models.files())
+        return self.media.sweep(kept.bodies, kept.results, self.model_files.files())
 
     def close(self) -> None:
         """Close the database; call it when no thread uses the store any more."""

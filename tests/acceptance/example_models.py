@@ -89,5 +89,5 @@ def install(
     if weights is not None:
         torch.save(weights, folder / "weights.pt")
         arguments += ["--model", str(folder / "weights.pt")]
-    server.segint(*arguments)
+    server.segint(*arguments, "--approve", "--activate", "--force")
     return version

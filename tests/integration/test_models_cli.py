@@ -26,6 +26,8 @@ from tests.families import a_family
 
 MODULE = "class Net:\n    def __call__(self, image):\n        return image > 0\n"
 
+OFFER = ("--approve", "--activate", "--force")
+
 Segint = Callable[..., Awaitable[Result]]
 
 
@@ -98,6 +100,10 @@ async def test_a_family_is_imported_given_a_runtime_offered_over_tcp_and_removed
 
     words = ("--module", module_file, "--entry", "Net", "--parameter", "limit=3", "--parameter", "mode=fast")
     result = await segint("set", "Liver 1", "--backend", "pytorch", *words)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Liver 1 is not offered: net.py carries code that nobody has approved.")
+    assert [f.CanonicalName for f in (await offered(addresses["grpc"])).Models] == ["Centered Square"]
+    result = await segint("set", "Liver 1", "--backend", "pytorch", *words, *OFFER)
     assert result.exit_code == 0, result.output
     assert result.output == "Liver 1 runs on pytorch net.py and is offered.\n"
     names = [family.CanonicalName for family in (await offered(addresses["grpc"])).Models]
@@ -229,7 +235,7 @@ async def test_a_family_whose_job_runs_goes_only_by_force_and_takes_the_job_alon
     module = tmp_path / "sleeper.py"
     module.write_text("import time\n\nclass Net:\n    def __call__(self, image):\n        time.sleep(600)\n")
     await segint("import", family_file)
-    await segint("set", "Liver 1", "--backend", "pytorch", "--module", module, "--entry", "Net")
+    await segint("set", "Liver 1", "--backend", "pytorch", "--module", module, "--entry", "Net", *OFFER)
     async with grpc.aio.insecure_channel(addresses["grpc"]) as connection:
         stub = SegmentationStub(connection)
         header = segmentation_pb2.SubmitRequest(header=segmentation_pb2.SubmitHeader(model_id="Liver 1"))

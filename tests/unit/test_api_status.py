@@ -17,6 +17,8 @@ from segint_grpc.api.status import STATUS_CODES, status_of
         (errors.StillProcessing(), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.QueueFull(), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.TooLarge(), grpc.StatusCode.OUT_OF_RANGE),
+        (errors.Outdated(), grpc.StatusCode.ABORTED),
+        (errors.NotApproved(), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.WorkerDied(), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.NewerSchema(), grpc.StatusCode.INTERNAL),
         (ValueError("no domain error"), grpc.StatusCode.INTERNAL),

@@ -15,6 +15,8 @@ from segint_grpc import errors
 from segint_grpc.domain.jobs import JobState, NewJob, new_job_id
 from segint_grpc.domain.models import ConstraintPolicy, FileRecord, RuntimeRecord
 from segint_grpc.home import Home
+from segint_grpc.service.changes import Changes
+from segint_grpc.service.family_views import VersionView
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.models import Models
 from segint_grpc.store.store import Store, open_store
@@ -48,14 +50,22 @@ def models(store: Store, changed: list[str]) -> Iterator[Models]:
         changed.append(version_id)
 
     with Hop("test") as hop:
-        yield Models(store, hop, on_change=note)
+        yield Models(store, hop, Changes(note))
+
+
+async def run_on(models: Models, version_id: str, runtime: RuntimeRecord) -> VersionView:
+    """Let `runtime` run a version, approve its code, and offer it by force."""
+    await models.versions.set_runtime(version_id, runtime)
+    for file in runtime.files:
+        await models.files.approve(file.sha256)
+    return await models.versions.activate(version_id, force=True)
 
 
 async def add(models: Models, family: ModelFamily, *version_ids: str) -> None:
     """Import `family` and let the phantom run `version_ids`."""
     await models.import_family(family.SerializeToString())
     for version_id in version_ids:
-        await models.set_runtime(version_id, PHANTOM)
+        await run_on(models, version_id, PHANTOM)
 
 
 async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -65,7 +75,7 @@ async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
 
 async def add_module(models: Models, name: str = "net.py", content: bytes = MODULE) -> FileRecord:
     offer = FileRecord(hashlib.sha256(content).hexdigest(), name, len(content))
-    return await models.upload(offer, chunks(content))
+    return await models.files.upload(offer, chunks(content))
 
 
 def post_job(store: Store, version_id: str) -> str:
@@ -115,7 +125,7 @@ async def test_a_family_is_kept_and_offered_to_the_byte_unknown_fields_included(
 ) -> None:
     body = a_family().SerializeToString() + b"\xf8\x3f\x05"
     await models.import_family(body)
-    await models.set_runtime("Liver 1", PHANTOM)
+    await run_on(models, "Liver 1", PHANTOM)
     assert store.models.families()[0].body == body
     assert (await models.offered()).Models[0].SerializeToString().endswith(b"\xf8\x3f\x05")
 
@@ -150,7 +160,7 @@ async def test_resolving_a_version_tells_all_that_running_it_takes(models: Model
     await add(models, a_family("F", [a_version("V", structures)], ["ct", "pet"]))
     module = await add_module(models)
     wanted = RuntimeRecord("pytorch", module_file=module, entry="Net", parameters={"limit": 3})
-    await models.set_runtime("V", wanted)
+    await run_on(models, "V", wanted)
     resolved = await models.resolve("V")
     assert resolved.version.ID == "V"
     assert resolved.family.CanonicalName == "F"
@@ -192,7 +202,7 @@ async def test_a_version_whose_file_is_gone_or_cut_is_left_out_and_says_which(
 ) -> None:
     await add(models, a_family())
     module = await add_module(models)
-    await models.set_runtime("Liver 1", RuntimeRecord("pytorch", module_file=module, entry="Net"))
+    await run_on(models, "Liver 1", RuntimeRecord("pytorch", module_file=module, entry="Net"))
     path = home.models / module.sha256 / module.name
     assert ids(await models.offered()) == [["Liver 1"]]
     path.write_bytes(MODULE[:-1])
@@ -259,13 +269,13 @@ async def test_what_cannot_run_a_version_is_refused_and_the_old_runtime_stays(
 ) -> None:
     await add(models, a_family(), "Liver 1")
     with pytest.raises(error, match=sentence):
-        await models.set_runtime("Liver 1", wanted)
+        await run_on(models, "Liver 1", wanted)
     assert (await models.resolve("Liver 1")).runtime.backend == "phantom"
 
 
 async def test_a_runtime_for_a_version_that_is_not_here_is_refused(models: Models) -> None:
     with pytest.raises(errors.UnknownModel):
-        await models.set_runtime("Nothing", PHANTOM)
+        await run_on(models, "Nothing", PHANTOM)
 
 
 async def test_every_new_runtime_has_a_higher_revision_and_is_told(
@@ -274,7 +284,7 @@ async def test_every_new_runtime_has_a_higher_revision_and_is_told(
     await add(models, a_family(), "Liver 1")
     first = (await models.resolve("Liver 1")).runtime.revision
     changed.clear()
-    view = await models.set_runtime("Liver 1", PHANTOM)
+    view = await run_on(models, "Liver 1", PHANTOM)
     assert view.problem == ""
     assert (await models.resolve("Liver 1")).runtime.revision > first
     assert changed == ["Liver 1"]
@@ -287,7 +297,7 @@ async def test_a_removed_family_takes_its_files_along_but_none_that_others_use(
     await add(models, a_family("Kidneys", ["Kidney 1"]))
     shared, own = await add_module(models), await add_module(models, "own.py")
     for version_id, module in (("Liver 1", shared), ("Kidney 1", shared), ("Liver 1", own)):
-        await models.set_runtime(version_id, RuntimeRecord("pytorch", module_file=module, entry="Net"))
+        await run_on(models, version_id, RuntimeRecord("pytorch", module_file=module, entry="Net"))
     changed.clear()
     removed = await models.remove("Livers")
     assert (removed.jobs_cancelled, removed.files_removed) == (0, 1)
@@ -327,7 +337,7 @@ async def test_a_removal_whose_caller_goes_away_is_carried_through(
     models: Models, store: Store, home: Home
 ) -> None:
     await add(models, a_family(), "Liver 1")
-    await models.set_runtime("Liver 1", RuntimeRecord("pytorch", module_file=await add_module(models)))
+    await run_on(models, "Liver 1", RuntimeRecord("pytorch", module_file=await add_module(models)))
     post_job(store, "Liver 1")
     midway, go_on = asyncio.Event(), asyncio.Event()
 

@@ -53,18 +53,18 @@ async def test_an_uploaded_file_lies_under_its_name_in_a_folder_named_by_its_con
     models: Models, home: Home, store: Store
 ) -> None:
     offer = offer_of(CONTENT)
-    assert await models.upload(offer, pieces(CONTENT)) == offer
+    assert await models.files.upload(offer, pieces(CONTENT)) == offer
     path = home.models / offer.sha256 / "weights.pt"
     assert path.read_bytes() == CONTENT
     assert files_in(home.models) == [path]
-    assert store.models.file(offer.sha256) == offer
+    assert store.model_files.find(offer.sha256) == offer
 
 
 async def test_a_file_that_is_uploaded_again_replaces_itself(models: Models, home: Home) -> None:
     offer = offer_of(CONTENT)
-    await models.upload(offer, pieces(CONTENT))
+    await models.files.upload(offer, pieces(CONTENT))
     (home.models / offer.sha256 / "weights.pt").write_bytes(b"spoiled")
-    await models.upload(offer, pieces(CONTENT))
+    await models.files.upload(offer, pieces(CONTENT))
     assert [path.read_bytes() for path in files_in(home.models)] == [CONTENT]
 
 
@@ -81,9 +81,9 @@ async def test_a_file_that_is_not_what_was_promised_leaves_nothing(
     models: Models, home: Home, store: Store, sent: bytes, sentence: str
 ) -> None:
     with pytest.raises(errors.InvalidModel, match=sentence):
-        await models.upload(offer_of(CONTENT), pieces(sent))
+        await models.files.upload(offer_of(CONTENT), pieces(sent))
     assert files_in(home.models) == []
-    assert store.models.files() == []
+    assert store.model_files.files() == []
 
 
 async def test_an_upload_that_is_cut_off_leaves_nothing(models: Models, home: Home, store: Store) -> None:
@@ -94,14 +94,14 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(models: Models, home: Ho
         arrived.set()
         await asyncio.Event().wait()
 
-    upload = asyncio.create_task(models.upload(offer_of(CONTENT), cut()))
+    upload = asyncio.create_task(models.files.upload(offer_of(CONTENT), cut()))
     await arrived.wait()
     assert len(files_in(home.models)) == 1
     upload.cancel()
     await asyncio.wait([upload])
     assert upload.cancelled()
     assert files_in(home.models) == []
-    assert store.models.files() == []
+    assert store.model_files.files() == []
 
 
 async def test_a_file_larger_than_the_disk_is_refused_before_its_bytes_come(
@@ -116,6 +116,6 @@ async def test_a_file_larger_than_the_disk_is_refused_before_its_bytes_come(
         yield b""
 
     with pytest.raises(errors.DiskFull, match="make room first"):
-        await models.upload(offer, never())
+        await models.files.upload(offer, never())
     assert not asked
     assert files_in(home.models) == []

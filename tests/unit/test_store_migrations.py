@@ -13,11 +13,14 @@ import peewee
 import pytest
 
 from segint_grpc import errors
+from segint_grpc.domain.models import RuntimeRecord
 from segint_grpc.home import Home
 from segint_grpc.store import Store, open_store
 from segint_grpc.store.migrator import Migration, Step, known_migrations, migrate
 from segint_grpc.store.schema import TABLES
 from tests.fakes.stores import START, Clock, ask, make_home, queued_job
+
+KNOWN = len(known_migrations())
 
 
 class Sql:
@@ -31,7 +34,9 @@ class Sql:
             peewee.RawQuery(statement).execute(database)
 
 
-def later(number: int, *statements: str) -> Migration:
+def later(steps: int, *statements: str) -> Migration:
+    """A migration that is `steps` after the last that this release knows."""
+    number = KNOWN + steps
     return Migration(number, f"{number:04d}_later", cast(Step, Sql(*statements)))
 
 
@@ -113,16 +118,16 @@ def test_opening_again_changes_nothing(used: Home) -> None:
 
 
 def test_a_later_release_migrates_after_making_a_copy(used: Home) -> None:
-    steps = [*known_migrations(), later(2, "ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0")]
+    steps = [*known_migrations(), later(1, "ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0")]
     migrate(used, START + timedelta(days=1), steps)
-    assert seen(used) == [1, 2]
+    assert seen(used) == list(range(1, KNOWN + 2))
     assert ask(used, "SELECT priority FROM job") == [(0,)]
     (copy,) = used.backups.iterdir()
-    assert copy.name == "segint-before-0002-20260302T083000.sqlite3"
+    assert copy.name == f"segint-before-{KNOWN + 1:04d}-20260302T083000.sqlite3"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT state FROM job").fetchall() == [("queued",)]
-        assert connection.execute("SELECT number FROM migration").fetchall() == [(1,)]
+        assert connection.execute("SELECT max(number) FROM migration").fetchall() == [(KNOWN,)]
         assert "priority" not in [row[1] for row in connection.execute("PRAGMA table_info(job)")]
 
 
@@ -130,7 +135,7 @@ def test_the_copy_holds_what_is_still_in_the_write_ahead_log(home: Home) -> None
     store = Store(home, Clock())
     queued_job(store)
     assert home.database.with_name("segint.sqlite3-wal").stat().st_size > 0
-    migrate(home, START, [*known_migrations(), later(2)])
+    migrate(home, START, [*known_migrations(), later(1)])
     store.close()
     (copy,) = home.backups.iterdir()
     with closing(sqlite3.connect(copy)) as connection:
@@ -139,8 +144,8 @@ def test_the_copy_holds_what_is_still_in_the_write_ahead_log(home: Home) -> None
 
 def test_a_step_that_fails_undoes_every_step(used: Home) -> None:
     before = ask(used, "SELECT sql FROM sqlite_master")
-    steps = [*known_migrations(), later(2, "CREATE TABLE extra (id)"), later(3, "ALTER TABLE nothing ADD x")]
-    with pytest.raises(errors.StartRefused, match=r"0003_later failed .* It is as it was before"):
+    steps = [*known_migrations(), later(1, "CREATE TABLE extra (id)"), later(2, "ALTER TABLE nothing ADD x")]
+    with pytest.raises(errors.StartRefused, match=rf"{KNOWN + 2:04d}_later failed .* It is as it was before"):
         migrate(used, START, steps)
     assert ask(used, "SELECT sql FROM sqlite_master") == before
     assert len(list(used.backups.iterdir())) == 1
@@ -150,7 +155,7 @@ def test_a_step_that_fails_undoes_every_step(used: Home) -> None:
 
 def test_a_step_may_rebuild_a_table_that_others_refer_to(used: Home) -> None:
     rebuild = later(
-        2,
+        1,
         "CREATE TABLE rebuilt AS SELECT * FROM job",
         "DROP TABLE job",
         "ALTER TABLE rebuilt RENAME TO job",
@@ -162,14 +167,16 @@ def test_a_step_may_rebuild_a_table_that_others_refer_to(used: Home) -> None:
 
 def test_a_step_that_breaks_references_is_undone(used: Home) -> None:
     with pytest.raises(errors.StartRefused, match="dangling references in event"):
-        migrate(used, START, [*known_migrations(), later(2, "DELETE FROM job")])
+        migrate(used, START, [*known_migrations(), later(1, "DELETE FROM job")])
     assert ask(used, "SELECT COUNT(*) FROM job") == [(1,)]
 
 
 def test_a_newer_schema_is_refused_and_left_as_it_is(used: Home) -> None:
-    migrate(used, START, [*known_migrations(), later(2, "ALTER TABLE job ADD COLUMN priority INTEGER")])
+    migrate(used, START, [*known_migrations(), later(1, "ALTER TABLE job ADD COLUMN priority INTEGER")])
     before = used.database.read_bytes()
-    with pytest.raises(errors.NewerSchema, match=r"migration 2, this release knows 1.*Install that release"):
+    with pytest.raises(
+        errors.NewerSchema, match=rf"migration {KNOWN + 1}, this release knows {KNOWN}\..*Install"
+    ):
         open_store(used)
     assert used.database.read_bytes() == before
     assert len(list(used.backups.iterdir())) == 1
@@ -194,3 +201,24 @@ def test_a_start_that_was_killed_before_the_first_migration_is_made_good(home: H
     home.database.touch()
     with Store(home, Clock()) as store:
         assert store.jobs.unfinished() == []
+
+
+def test_what_was_offered_before_states_existed_stays_offered_and_its_code_approved(home: Home) -> None:
+    migrate(home, START, known_migrations()[:1])
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.executescript(
+            """INSERT INTO family VALUES (1, 'Thorax', x'00', 'warn', 5), (2, 'Pelvis', x'00', 'warn', 6);
+            INSERT INTO version VALUES ('runs', 1, 0), ('idle', 1, 1), ('other', 2, 0);
+            INSERT INTO file VALUES (1, 'aa', 'w.pt', 1, 7), (2, 'bb', 'n.py', 1, 8), (3, 'cc', 'x.py', 1, 9);
+            INSERT INTO runtime VALUES (4, 'runs', 'pytorch', 1, 2, '', '{}');"""
+        )
+    with open_store(home) as store:
+        thorax, pelvis = store.models.families()
+        runs, idle = thorax.versions
+        assert (runs.state, runs.forced) == ("active", True)
+        assert (idle.state, idle.forced) == ("draft", False)
+        assert set(store.model_files.approvals()) == {"aa", "bb"}
+        assert 0 < thorax.revision < pelvis.revision
+        assert store.models.set_runtime("idle", RuntimeRecord("phantom")).runtime
+        kinds = [(event.kind, event.canonical_name) for event in store.model_events.events()]
+    assert kinds == [("imported", "Thorax"), ("imported", "Pelvis"), ("runtime set", "Thorax")]

@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Home:
 def store(home: Home, clock: Clock) -> Iterator[Store]:
     with Store(home, clock) as store:
         for file in (WEIGHTS, MODULE, OTHER):
-            store.models.add_file(file)
+            store.model_files.add(file)
         yield store
 
 
@@ -153,16 +153,16 @@ def test_parameters_that_are_no_json_are_refused(store: Store, value: object) ->
 def test_a_file_is_known_by_content_and_name(store: Store, clock: Clock) -> None:
     twin = replace(MODULE, name="twin.py")
     clock.advance(1)
-    store.models.add_file(twin)
-    assert store.models.file(MODULE.sha256, "net.py") == MODULE
-    assert store.models.file(MODULE.sha256) == twin
+    store.model_files.add(twin)
+    assert store.model_files.find(MODULE.sha256, "net.py") == MODULE
+    assert store.model_files.find(MODULE.sha256) == twin
     clock.advance(1)
-    store.models.add_file(MODULE)
-    assert store.models.file(MODULE.sha256) == MODULE
-    assert store.models.files() == [WEIGHTS, MODULE, OTHER, twin]
+    store.model_files.add(MODULE)
+    assert store.model_files.find(MODULE.sha256) == MODULE
+    assert store.model_files.files() == [WEIGHTS, MODULE, OTHER, twin]
     for sha256, name in ((MODULE.sha256, "third.py"), ("9" * 64, ""), ("", "")):
         with pytest.raises(errors.NotFound):
-            store.models.file(sha256, name)
+            store.model_files.find(sha256, name)
 
 
 def test_removing_a_family_returns_its_files_that_nothing_else_uses(store: Store) -> None:
@@ -171,9 +171,9 @@ def test_removing_a_family_returns_its_files_that_nothing_else_uses(store: Store
     store.models.set_runtime("a", RuntimeRecord("pytorch", WEIGHTS, MODULE))
     store.models.set_runtime("b", RuntimeRecord("pytorch", OTHER, MODULE))
     uploaded_for_later = FileRecord("4" * 64, "later.pt", 1)
-    store.models.add_file(uploaded_for_later)
+    store.model_files.add(uploaded_for_later)
     assert store.models.remove_family("A") == [WEIGHTS]
-    assert store.models.files() == [MODULE, OTHER, uploaded_for_later]
+    assert store.model_files.files() == [MODULE, OTHER, uploaded_for_later]
     assert [family.canonical_name for family in store.models.families()] == ["B"]
     assert store.models.remove_family("B") == [MODULE, OTHER]
     with pytest.raises(errors.UnknownFamily, match="A"):
@@ -192,9 +192,9 @@ def test_files_that_nothing_uses_are_forgotten_after_a_while(store: Store, clock
     store.models.set_runtime("a", RuntimeRecord("pytorch", WEIGHTS, MODULE))
     store.models.set_runtime("a", RuntimeRecord("pytorch", WEIGHTS))
     clock.advance(60)
-    store.models.add_file(OTHER)
-    assert store.models.forget_unused_files(60) == [MODULE]
-    assert store.models.files() == [WEIGHTS, OTHER]
+    store.model_files.add(OTHER)
+    assert store.model_files.forget_unused(60) == [MODULE]
+    assert store.model_files.files() == [WEIGHTS, OTHER]
     clock.time += timedelta(seconds=60)
-    assert store.models.forget_unused_files(60) == [OTHER]
-    assert store.models.files() == [WEIGHTS]
+    assert store.model_files.forget_unused(60) == [OTHER]
+    assert store.model_files.files() == [WEIGHTS]

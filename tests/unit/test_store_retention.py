@@ -184,7 +184,7 @@ def test_the_sweep_keeps_what_a_row_knows_and_removes_the_rest(store: Store) -> 
     of_done, of_waiting, of_nobody = (write_files(store, x) for x in (done.id, waiting.id, new_job_id()))
     known, unknown = FileRecord("1" * 64, "w.pt", 1), FileRecord("1" * 64, "old.pt", 1)
     forgotten = FileRecord("2" * 64, "w.pt", 1)
-    store.models.add_file(known)
+    store.model_files.add(known)
     model_files = [store.media.model_file_path(file) for file in (known, unknown, forgotten)]
     for path in model_files:
         path.parent.mkdir(exist_ok=True)

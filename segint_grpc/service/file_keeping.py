@@ -1,0 +1,119 @@
+"""The files that versions use: they are uploaded or taken from the inbox, approved, and go when unused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from segint_grpc import errors
+from segint_grpc.domain.models import FileRecord
+from segint_grpc.service.changes import Changes
+from segint_grpc.service.fitness import Fitness
+from segint_grpc.service.hop import Hop
+from segint_grpc.service.model_files import FileIntake
+from segint_grpc.store.store import Store
+
+log = logging.getLogger(__name__)
+
+PREFIX_MIN = 8
+"""So many digits of a SHA-256 a person has to type at least."""
+
+
+@dataclass(frozen=True)
+class StoredFileView:
+    """A stored file, the IDs of the versions that use it, and whether its code may run (UTC)."""
+
+    file: FileRecord
+    used_by: tuple[str, ...]
+    carries_code: bool
+    approved_at: datetime | None
+
+
+class ModelFiles:
+    """Every use case around model files."""
+
+    def __init__(self, store: Store, hop: Hop, fitness: Fitness, changes: Changes) -> None:
+        """Work on `store`; `changes` is shared with whatever else changes the models."""
+        self._store = store
+        self._hop = hop
+        self._fitness = fitness
+        self._changes = changes
+
+    async def upload(self, offer: FileRecord, chunks: AsyncIterator[bytes]) -> FileRecord:
+        """Store the file that `offer` promises and `chunks` bring; a failed upload leaves nothing.
+
+        Raises:
+            InvalidModel: the name cannot be a file's, or size or SHA-256 are not as promised.
+            DiskFull: there is no room for it.
+        """
+        intake = await self._hop.complete(FileIntake, offer, self._store.media)
+        try:
+            async for chunk in chunks:
+                await self._hop.run(intake.take, chunk)
+            async with self._changes.lock:
+                return await self._hop.complete(self._keep, intake)
+        finally:
+            await self._hop.complete(intake.discard)
+
+    async def files(self) -> list[StoredFileView]:
+        """Return every stored file, in the order in which they came."""
+        return await self._hop.run(self._views)
+
+    async def approve(self, sha256: str) -> StoredFileView:
+        """Let the code of the file run whose SHA-256 begins with `sha256`.
+
+        Raises:
+            InvalidModel: these are fewer than eight hexadecimal digits, or several files begin so.
+            NotFound: no file does.
+        """
+        async with self._changes.lock:
+            view = await self._hop.complete(self._approve, sha256.lower())
+            log.info("code approved", extra={"file": view.file.name, "sha256": view.file.sha256})
+            await self._changes.tell()
+            return view
+
+    async def drop_unused(self, unused_s: float) -> int:
+        """Remove the files that came more than `unused_s` ago and that no version uses; return how many."""
+        async with self._changes.lock:
+            return await self._hop.complete(self._drop_unused, unused_s)
+
+    def _keep(self, intake: FileIntake) -> FileRecord:
+        file = intake.keep()
+        self._store.model_files.add(file)
+        log.info("model file stored", extra={"file": file.name, "bytes": file.size_bytes})
+        return file
+
+    def _views(self) -> list[StoredFileView]:
+        approvals = self._store.model_files.approvals()
+        versions = [version for family in self._store.models.families() for version in family.versions]
+        return [
+            StoredFileView(
+                file=file,
+                used_by=tuple(v.version_id for v in versions if v.runtime and file in v.runtime.files),
+                carries_code=self._fitness.may_carry_code(file),
+                approved_at=approvals.get(file.sha256),
+            )
+            for file in self._store.model_files.files()
+        ]
+
+    def _approve(self, sha256: str) -> StoredFileView:
+        if len(sha256) < PREFIX_MIN or not set(sha256) <= set("0123456789abcdef"):
+            raise errors.InvalidModel(f"A file is named by at least {PREFIX_MIN} digits of its SHA-256.")
+        files = self._store.model_files.files()
+        meant = [file for file in files if file.sha256.startswith(sha256)]
+        if not meant:
+            here = ", ".join(f"{file.name} {file.sha256[:12]}" for file in files) or "none"
+            raise errors.NotFound(f"No file with a SHA-256 of {sha256}… is here; there is {here}.")
+        if len({file.sha256 for file in meant}) > 1:
+            raise errors.InvalidModel(f"Several files have a SHA-256 of {sha256}…; give more digits.")
+        self._store.model_files.approve(meant[0].sha256)
+        return next(view for view in self._views() if view.file == meant[0])
+
+    def _drop_unused(self, unused_s: float) -> int:
+        files = self._store.model_files.forget_unused(unused_s)
+        for file in files:
+            self._store.media.remove_model_file(file)
+            log.info("unused model file removed", extra={"file": file.name})
+        return len(files)

@@ -1,0 +1,68 @@
+"""The record of what was done to the models; every act writes its event in its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from segint_grpc.domain.models import ModelEvent
+from segint_grpc.store.database import Database, Row, Transaction
+from segint_grpc.store.schema import ModelEventTable
+
+EVENTS_MAX = 1000
+
+
+class Recorder:
+    """Writes events inside other stores' transactions."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        """Date events with what `now` tells (aware, UTC)."""
+        self._now = now
+
+    def record(
+        self,
+        transaction: Transaction,
+        kind: str,
+        canonical_name: str = "",
+        version_id: str = "",
+        text: str = "",
+        forced: bool = False,
+    ) -> int:
+        """Write an event, and return its number, which no other ever has."""
+        return transaction.change(
+            ModelEventTable.insert(
+                at=self._now(),
+                kind=kind,
+                canonical_name=canonical_name,
+                version_id=version_id,
+                text=text,
+                forced=forced,
+            )
+        )
+
+
+class ModelEventStore:
+    """Reads the record."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from `database`."""
+        self._database = database
+
+    def events(self, canonical_name: str = "") -> list[ModelEvent]:
+        """Return the newest events, oldest first: of one family, or, where none is named, of all."""
+        query = ModelEventTable.select().order_by(ModelEventTable.id.desc()).limit(EVENTS_MAX)
+        if canonical_name:
+            query = query.where(ModelEventTable.canonical_name == canonical_name)
+        with self._database.read() as transaction:
+            return [_event(row) for row in reversed(transaction.rows(query))]
+
+
+def _event(row: Row) -> ModelEvent:
+    return ModelEvent(
+        at=row["at"],
+        kind=row["kind"],
+        canonical_name=row["canonical_name"],
+        version_id=row["version_id"],
+        text=row["text"],
+        forced=row["forced"],
+    )
