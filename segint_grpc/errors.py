@@ -8,6 +8,7 @@ or HTTP: api/status.py looks the gRPC status up by class, the gateway turns that
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 
 
 class SegIntError(Exception):
@@ -33,6 +34,15 @@ class UnusableInput(InvalidRequest):
 
 class InvalidModel(InvalidRequest):
     """The model's description or files cannot be used."""
+
+
+class InvalidFields(InvalidRequest):
+    """Fields of the request are missing, or hold what they cannot."""
+
+    def __init__(self, violations: Mapping[str, str] | None = None) -> None:
+        """Keep `violations`: what is wrong, and how to mend it, by the field's name in the request."""
+        self.violations = dict(violations or {})
+        super().__init__(" ".join(f"{field}: {text}" for field, text in self.violations.items()))
 
 
 class NotFound(SegIntError):
@@ -164,6 +174,10 @@ class WrongOutput(ModelFailure):
 
 class WorkerDied(ModelFailure):
     """The worker process ended by itself."""
+
+
+class CheckFailed(ModelFailure):
+    """The version failed its check."""
 
 
 class OutOfMemory(ModelFailure):

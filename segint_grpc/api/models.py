@@ -69,6 +69,15 @@ class ModelsServicer(models_pb2_grpc.ModelsServicer):
         views = await self._models.files.files()
         return models_pb2.ListFilesResponse(files=[messages.stored_file_message(view) for view in views])
 
+    async def DownloadFile(
+        self, request: models_pb2.DownloadFileRequest, context: Context
+    ) -> AsyncIterator[models_pb2.DownloadFileResponse]:
+        """Give a stored file back."""
+        file = await self._models.files.find(request.sha256)
+        yield models_pb2.DownloadFileResponse(file=messages.file_message(file))
+        async for chunk in self._models.files.chunks(file):
+            yield models_pb2.DownloadFileResponse(chunk=chunk)
+
     async def ApproveFile(
         self, request: models_pb2.ApproveFileRequest, context: Context
     ) -> models_pb2.ApproveFileResponse:

@@ -17,6 +17,8 @@ from segint_grpc.store.store import Store
 
 log = logging.getLogger(__name__)
 
+CHUNK_BYTES = 1024 * 1024
+
 PREFIX_MIN = 8
 """So many digits of a SHA-256 a person has to type at least."""
 
@@ -60,6 +62,22 @@ class ModelFiles:
     async def files(self) -> list[StoredFileView]:
         """Return every stored file, in the order in which they came."""
         return await self._hop.run(self._views)
+
+    async def find(self, sha256: str) -> FileRecord:
+        """Return the stored file of that content; raises NotFound where there is none."""
+        return await self._hop.run(self._store.model_files.find, sha256.lower())
+
+    async def chunks(self, file: FileRecord) -> AsyncIterator[bytes]:
+        """Yield a stored file in pieces of at most `CHUNK_BYTES`; raises NotFound where it is gone."""
+        try:
+            opened = await self._hop.run(self._store.media.model_file_path(file).open, "rb")
+        except FileNotFoundError:
+            raise errors.NotFound(
+                f"The file {file.name} is missing on the server; upload it again."
+            ) from None
+        with opened:
+            while chunk := await self._hop.run(opened.read, CHUNK_BYTES):
+                yield chunk
 
     async def approve(self, sha256: str) -> StoredFileView:
         """Let the code of the file run whose SHA-256 begins with `sha256`.
