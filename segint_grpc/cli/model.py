@@ -15,6 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
+from segint_grpc.cli.model_package import init, pack
+from segint_grpc.cli.model_transfer import check, pull, push
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.client.administration import Administration
@@ -26,6 +28,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group()
 def model() -> None:
     """Add models to the server of a home, say what runs them, list and remove them."""
+
+
+for _command in (init, pack, check, push, pull):
+    model.add_command(_command)
 
 
 @model.command("import")
