@@ -11,7 +11,7 @@ import click
 from segint_grpc import errors
 from segint_grpc.cli.transfer_bar import transfer_bar
 from segint_grpc.packaging.archive import SUFFIX, open_package, write_archive
-from segint_grpc.packaging.example import STRUCTURES, Answers, write_example
+from segint_grpc.packaging.example import EXAMPLE_FILES, STRUCTURES, Answers, write_example
 from segint_grpc.packaging.family_fields import BODY_PARTS, GENDERS, MODALITIES
 from segint_grpc.packaging.fields import suggestion
 
@@ -42,6 +42,7 @@ def init(
 
     What no flag says is asked for; where nobody can be asked, it must be a flag.
     """
+    _refuse_to_overwrite(folder, force)
     answers = Answers(
         name=name or _ask("name", "What is the model called", folder.resolve().name),
         modality=modality or _ask("modality", "Which images does it take", "CT", MODALITIES.keys()),
@@ -49,7 +50,7 @@ def init(
         structures=structures or _ask_several("structure", "What does it draw", (), STRUCTURES),
         gender=gender,
     )
-    written = _write_folder(folder, write_example(answers), force)
+    written = _write_folder(folder, write_example(answers))
     click.echo(f"Wrote {' and '.join(written)} into {folder}.")
     click.echo(f"Change them to your model. To run it here as the server will: segint model check {folder}")
 
@@ -100,10 +101,13 @@ def _refuse_without_terminal(flag: str) -> None:
         raise errors.InvalidModel(f"There is nobody to ask; say --{flag}.")
 
 
-def _write_folder(folder: Path, files: dict[str, str], force: bool) -> list[str]:
-    there = [name for name in files if (folder / name).exists()]
+def _refuse_to_overwrite(folder: Path, force: bool) -> None:
+    there = [name for name in EXAMPLE_FILES if (folder / name).exists()]
     if there and not force:
-        raise errors.AlreadyExists(f"{folder} has {' and '.join(there)}; --force writes over them.")
+        raise errors.AlreadyExists(f"{folder} has {' and '.join(there)} already; --force writes over them.")
+
+
+def _write_folder(folder: Path, files: dict[str, str]) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

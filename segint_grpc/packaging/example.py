@@ -14,6 +14,7 @@ from segint_grpc.packaging.manifest import MANIFEST, read_manifest
 from segint_grpc.packaging.manifest_text import toml_value
 
 MODULE = "model.py"
+EXAMPLE_FILES = (MANIFEST, MODULE)
 STRUCTURES = ("Body", "Lungs", "Bone")
 """What the example draws unless told otherwise."""
 
