@@ -12,6 +12,7 @@ from segint_grpc.cli.sentences import sentences
 
 COMMANDS = {
     "config": "segint_grpc.cli.config:config",
+    "job": "segint_grpc.cli.job:job",
     "model": "segint_grpc.cli.model:model",
     "models": "segint_grpc.cli.models:models",
     "segment": "segint_grpc.cli.segment:segment",

@@ -24,14 +24,19 @@ def print_json(messages: Sequence[Message] | Message) -> None:
     click.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
+def one_line(text: str) -> str:
+    """Return `text` without what would break a line or command a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print `rows` for a person; where stdout is no terminal, one line each with tabs between."""
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         for row in rows:
-            click.echo("\t".join(row))
+            click.echo("\t".join(map(one_line, row)))
         return
     table = Table(*headings)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(one_line, row))
     console.print(table)
