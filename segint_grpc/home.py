@@ -24,6 +24,7 @@ class Home:
         self.media = path / "media"
         self.families = self.media / "modelfamily"
         self.models = self.media / "models"
+        self.inbox = path / "inbox"
         self.bodies = self.media / "segmentation"
         self.results = self.media / "results"
         self.voxels = path / "cache" / "voxels"
@@ -38,7 +39,7 @@ class Home:
             StartRefused: the home cannot be made or written, or belongs to somebody else.
         """
         media = (self.media, self.families, self.models, self.bodies, self.results)
-        others = (self.voxels.parent, self.voxels, self.run, self.logs, self.backups)
+        others = (self.inbox, self.voxels.parent, self.voxels, self.run, self.logs, self.backups)
         try:
             for folder in (self.path, *media, *others):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)

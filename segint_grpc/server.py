@@ -28,14 +28,17 @@ from segint_grpc.home import Home
 from segint_grpc.service.changes import Changes
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.service.gate import Gate
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.housekeeping import Housekeeping
 from segint_grpc.service.job_administration import JobAdministration
+from segint_grpc.service.job_statistics import Statistics
 from segint_grpc.service.jobs import Jobs
 from segint_grpc.service.models import Models
 from segint_grpc.service.opinions import Opinions
 from segint_grpc.service.submission import Submissions
 from segint_grpc.service.unpacking import Unpacking
+from segint_grpc.service.version_runs import VersionRuns
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import open_store
 from segint_grpc.worker.fork_server import ForkServer
@@ -91,10 +94,11 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         submissions = Submissions(context, models, unpacking)
         stack.callback(submissions.close)
         jobs = Jobs(context, dispatcher)
+        runs = VersionRuns(context, models, pool, Gate(context, pool))
         checker = health.HealthServicer()
         services = _services(
             SegmentationServicer(submissions, jobs, models, context.figures, hop),
-            ModelsServicer(models, jobs),
+            ModelsServicer(models, jobs, runs, Statistics(context)),
             JobsServicer(JobAdministration(context, jobs, submissions, dispatcher), Opinions(context), hop),
             OperationsServicer(context, dispatcher),
             checker,

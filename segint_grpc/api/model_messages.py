@@ -9,7 +9,10 @@ from google.protobuf.struct_pb2 import Struct
 
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
+from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
 from segint_grpc.domain.models import ConstraintPolicy, FileRecord, RuntimeRecord
+from segint_grpc.service import presence
+from segint_grpc.service.family_drafts import Wishes
 from segint_grpc.service.family_views import FamilyView, VersionView
 from segint_grpc.service.file_keeping import StoredFileView
 
@@ -27,6 +30,52 @@ def policy_of(value: models_pb2.ConstraintPolicy) -> ConstraintPolicy | None:
     if value not in POLICIES:
         raise errors.InvalidRequest(f"There is no constraint policy {value}.")
     return POLICIES[value]
+
+
+def written_family(request: models_pb2.CreateFamilyRequest) -> Any:
+    """Return the family that `request` writes, knowing what of it was set (see service/presence.py).
+
+    Raises:
+        InvalidFields: it writes none.
+        UnparsableMessage: it is no family in the form that it is said to have.
+    """
+    form = request.WhichOneof("source")
+    if form == "json":
+        return presence.from_json(request.json)
+    if form == "text":
+        return presence.from_text(request.text)
+    if form is None:
+        raise errors.InvalidFields({"source": "Give the family: as family, json, text or binary."})
+    return presence.from_binary(request.binary or request.family.SerializeToString())
+
+
+def wishes_of(request: models_pb2.CreateFamilyRequest) -> Wishes:
+    """Return what `request` says beside the family."""
+    return Wishes(
+        modalities=request.modalities,
+        body_parts=request.body_parts,
+        gender=request.gender,
+        regulatory_status=request.regulatory_status,
+        external_structures=request.external_structures,
+    )
+
+
+def statistics_message(found: VersionStatistics) -> models_pb2.VersionStatistics:
+    """Return `found` as a message."""
+    return models_pb2.VersionStatistics(
+        version_id=found.version_id,
+        jobs=found.jobs,
+        succeeded=found.succeeded,
+        cancelled=found.cancelled,
+        failures=found.failures,
+        queue_s=_quantiles(found.queue_s) if found.queue_s else None,
+        run_s=_quantiles(found.run_s) if found.run_s else None,
+        peak_memory_bytes=found.peak_memory_bytes,
+    )
+
+
+def _quantiles(found: Quantiles) -> models_pb2.Quantiles:
+    return models_pb2.Quantiles(median=found.median_s, p95=found.p95_s)
 
 
 def family_message(view: FamilyView) -> models_pb2.Family:

@@ -1,10 +1,15 @@
-"""What a changed family means for its versions, and for what of it nobody here knows."""
+"""What a changed family means for its versions, and keeping what of it a client could not see."""
 
 from __future__ import annotations
+
+from google.protobuf.message import Message
 
 from generated.radiomics.Model_pb2 import ModelFamily, ModelVersion
 from segint_grpc import errors
 from segint_grpc.service.family_rules import parse_family
+
+KEYS = ("ID", "StructureID", "ChannelID", "Framework")
+"""What tells the parts of a list apart: the first of these that its messages have."""
 
 
 def redefined(before: bytes, family: ModelFamily) -> set[str]:
@@ -23,6 +28,44 @@ def redefined(before: bytes, family: ModelFamily) -> set[str]:
         for version in family.ModelVersions
         if version.ID in versions and _definition(was, versions[version.ID]) != _definition(family, version)
     }
+
+
+def keep_unknown(after: Message, before: Message) -> None:
+    """Give `after` the unknown fields of `before`, and so their parts, where it has none of its own.
+
+    JSON and text format cannot carry them, so a family that was read and written in these has lost them.
+    """
+    lost = _unknown(before)
+    if lost and not _unknown(after):
+        after.MergeFromString(lost)
+    for field, value in before.ListFields():
+        if field.message_type is None:
+            continue
+        if field.is_repeated:
+            _keep_in_list(getattr(after, field.name), value)
+        elif after.HasField(field.name):
+            keep_unknown(getattr(after, field.name), value)
+
+
+def _keep_in_list(after: list[Message], before: list[Message]) -> None:
+    known = {_key(message, number): message for number, message in enumerate(before)}
+    for number, message in enumerate(after):
+        if _key(message, number) in known:
+            keep_unknown(message, known[_key(message, number)])
+
+
+def _key(message: Message, number: int) -> object:
+    names = message.DESCRIPTOR.fields_by_name
+    return next((getattr(message, key) for key in KEYS if key in names), number)
+
+
+def _unknown(message: Message) -> bytes:
+    """Return the serialized unknown fields of `message` itself."""
+    bare = type(message)()
+    bare.CopyFrom(message)
+    for field, _ in bare.ListFields():
+        bare.ClearField(field.name)
+    return bare.SerializeToString()
 
 
 def _definition(family: ModelFamily, version: ModelVersion) -> object:

@@ -12,7 +12,8 @@ from segint_grpc.domain.models import FileRecord
 from segint_grpc.service.changes import Changes
 from segint_grpc.service.fitness import Fitness
 from segint_grpc.service.hop import Hop
-from segint_grpc.service.model_files import FileIntake
+from segint_grpc.service.model_files import FileIntake, check_offer
+from segint_grpc.store.media import MediaKind
 from segint_grpc.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,23 @@ class ModelFiles:
         finally:
             await self._hop.complete(intake.discard)
 
+    async def adopt(self, name: str) -> FileRecord:
+        """Store the file `name` of the inbox, and take it out of there.
+
+        Raises:
+            InvalidModel: the name cannot be a model file's, or the file is empty.
+            NotFound: no such file lies there; the message lists those that do.
+            Unavailable: it cannot be read, or still changes.
+            DiskFull: there is no room for it.
+        """
+        offer = await self._hop.run(self._store.inbox.measure, name)
+        async with self._changes.lock:
+            return await self._hop.complete(self._adopt, offer)
+
+    async def inbox(self) -> list[str]:
+        """Return the names of the files that lie in the inbox."""
+        return await self._hop.run(self._store.inbox.names)
+
     async def files(self) -> list[StoredFileView]:
         """Return every stored file, in the order in which they came."""
         return await self._hop.run(self._views)
@@ -102,6 +120,20 @@ class ModelFiles:
         self._store.model_files.add(file)
         log.info("model file stored", extra={"file": file.name, "bytes": file.size_bytes})
         return file
+
+    def _adopt(self, offer: FileRecord) -> FileRecord:
+        check_offer(offer)
+        media = self._store.media
+        temporary, final = media.temporary(MediaKind.MODEL), media.model_file_path(offer)
+        try:
+            self._store.inbox.lend(offer, temporary)
+            media.publish(temporary, final)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._store.model_files.add(offer)
+        self._store.inbox.remove(offer.name)
+        log.info("model file adopted", extra={"file": offer.name, "bytes": offer.size_bytes})
+        return offer
 
     def _views(self) -> list[StoredFileView]:
         approvals = self._store.model_files.approvals()

@@ -44,6 +44,7 @@ class FileIntake:
             DiskFull: the disk has no room for it.
         """
         check_offer(offer)
+        self._final = media.model_file_path(offer)
         free_bytes = media.free_bytes()
         if offer.size_bytes > free_bytes:
             raise errors.DiskFull(
@@ -90,7 +91,7 @@ class FileIntake:
             )
         with disk_errors():
             self._file.close()
-        self._media.publish(self._temporary, self._media.model_file_path(offer))
+        self._media.publish(self._temporary, self._final)
         return offer
 
     def discard(self) -> None:

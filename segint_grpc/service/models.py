@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from generated.radiomics.Model_pb2 import ModelsCollection
 from segint_grpc import backends, errors
 from segint_grpc.domain.models import ConstraintPolicy, FamilyRecord, FileRecord
 from segint_grpc.service.catalogue import Catalogue, ResolvedModel
 from segint_grpc.service.changes import Changes
-from segint_grpc.service.family_changes import redefined
+from segint_grpc.service.family_changes import keep_unknown, redefined
+from segint_grpc.service.family_drafts import Wishes, complete
 from segint_grpc.service.family_rules import check_family, parse_family
 from segint_grpc.service.family_views import FamilyView
 from segint_grpc.service.file_keeping import ModelFiles
@@ -83,6 +86,11 @@ class Models:
         """
         return await self._hop.run(self._catalogue.usable, version_id)
 
+    async def family(self, canonical_name: str) -> FamilyView:
+        """Return the family of that name; raises UnknownFamily."""
+        record = await self._hop.run(self._record, canonical_name)
+        return await self._hop.run(self._catalogue.view, record)
+
     async def families(self) -> list[FamilyView]:
         """Return every family, oldest first, with what keeps its versions from being offered."""
         return await self._hop.run(self._catalogue.families)
@@ -109,6 +117,36 @@ class Models:
         async with self._changes.lock:
             record = await self._hop.complete(self._import, body, policy)
             return await self._published(record, "family imported")
+
+    async def create_family(
+        self, written: Any, wishes: Wishes, policy: ConstraintPolicy = ConstraintPolicy.ENFORCE
+    ) -> FamilyView:
+        """Keep a new family: what `written` (see presence.py) leaves open is as `wishes` says, or asked for.
+
+        Raises:
+            InvalidFields, InvalidModel: something is missing, unknown, or could not run.
+            AlreadyExists: a family of that name is here, or another has a version of the same id.
+        """
+        async with self._changes.lock:
+            record = await self._hop.complete(self._create, written, wishes, policy)
+            return await self._published(record, "family created")
+
+    async def update_family(
+        self, wanted: bytes, revision: int, policy: ConstraintPolicy | None = None, from_text: bool = False
+    ) -> FamilyView:
+        """Replace a family by the serialized `wanted`, if it is still at `revision`.
+
+        A family that went through JSON or text (`from_text`) keeps the unknown fields that it had.
+
+        Raises:
+            UnparsableMessage, InvalidModel: it is no family, or none whose versions could run.
+            UnknownFamily: there is none of that name.
+            Outdated: somebody else has changed it meanwhile.
+            AlreadyExists, JobsUnfinished: see `import_family`.
+        """
+        async with self._changes.lock:
+            record = await self._hop.complete(self._update, wanted, revision, policy, from_text)
+            return await self._published(record, "family updated")
 
     async def remove(self, canonical_name: str, cancel: Cancel | None = None) -> Removed:
         """Remove a family, its versions and the files that nothing else uses.
@@ -143,6 +181,32 @@ class Models:
             body,
             policy,
             redefined(before.body, family) if before else (),
+        )
+        self._write_copy(record)
+        return record
+
+    def _create(self, written: Any, wishes: Wishes, policy: ConstraintPolicy) -> FamilyRecord:
+        family = complete(written, wishes, datetime.now(UTC))
+        version_ids = [version.ID for version in family.ModelVersions]
+        body = written.SerializeToString()
+        record = self._store.models.create_family(family.CanonicalName, version_ids, body, policy)
+        self._write_copy(record)
+        return record
+
+    def _update(
+        self, wanted: bytes, revision: int, policy: ConstraintPolicy | None, from_text: bool
+    ) -> FamilyRecord:
+        family = parse_family(wanted)
+        check_family(family)
+        before = self._record(family.CanonicalName)
+        if from_text:
+            keep_unknown(family, parse_family(before.body))
+        record = self._store.models.update_family(
+            replace(before, revision=revision),
+            [version.ID for version in family.ModelVersions],
+            family.SerializeToString() if from_text else wanted,
+            policy or before.policy,
+            redefined(before.body, family),
         )
         self._write_copy(record)
         return record

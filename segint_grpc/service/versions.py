@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import UTC
 
+from generated.segint.v1.models_pb2 import CheckReport, CheckStep
 from segint_grpc import errors
-from segint_grpc.domain.models import FileRecord, RuntimeRecord, VersionRecord
+from segint_grpc.domain.models import CheckRecord, FileRecord, RuntimeRecord, VersionRecord
 from segint_grpc.domain.versions import Act, VersionState
 from segint_grpc.service.catalogue import NO_RUNTIME, Catalogue
 from segint_grpc.service.changes import Changes
@@ -80,7 +82,7 @@ class Versions:
             await self._hop.complete(self._store.versions.act, version_id, Act.RETIRE, reason)
             log.info("version retired", extra={"model": version_id})
             await self._changes.tell([version_id])
-            return await self._hop.run(self._catalogue.version_view, version_id)
+            return await self.view(version_id)
 
     async def set_default(self, version_id: str = "", canonical_name: str = "") -> FamilyView:
         """List a version first in its family, and offer it; without `version_id`, the default before.
@@ -95,6 +97,30 @@ class Versions:
             log.info("default set", extra={"family": view.family.CanonicalName, "model": version_id})
             await self._changes.tell()
             return view
+
+    async def keep_check(self, version_id: str, report: CheckReport) -> VersionView:
+        """Keep what a check of a version found; it becomes checked, or a draft again.
+
+        Raises:
+            UnknownModel: it is gone.
+            Outdated: what runs it was changed meanwhile.
+        """
+        record = CheckRecord(
+            passed=report.passed,
+            runtime_revision=report.runtime_revision,
+            checked_at=report.checked_at.ToDatetime(UTC),
+            body=report.SerializeToString(),
+        )
+        failed = [step.name for step in report.steps if step.outcome == CheckStep.OUTCOME_FAILED]
+        text = f"failed: {', '.join(failed)}" if failed else f"{len(report.steps)} steps"
+        async with self._changes.lock:
+            await self._hop.complete(self._store.versions.keep_check, version_id, record, text)
+            await self._changes.tell()
+            return await self.view(version_id)
+
+    async def view(self, version_id: str) -> VersionView:
+        """Return a version as an administrator sees it; raises UnknownModel."""
+        return await self._hop.run(self._catalogue.version_view, version_id)
 
     def _set_runtime(self, version_id: str, wanted: RuntimeRecord) -> VersionView:
         record, version = self._store.models.version(version_id)

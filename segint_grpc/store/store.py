@@ -9,6 +9,7 @@ from typing import Self
 
 from segint_grpc.home import Home
 from segint_grpc.store.database import Database
+from segint_grpc.store.inbox import Inbox
 from segint_grpc.store.job_statistics import StatisticsStore
 from segint_grpc.store.jobs import JobStore
 from segint_grpc.store.media import Media
@@ -47,6 +48,7 @@ class Store:
         self.retention = RetentionStore(self._database, now)
         self.statistics = StatisticsStore(self._database)
         self.media = Media(home)
+        self.inbox = Inbox(home)
 
     def sweep(self) -> int:
         """Remove the media files that no row knows of; return how many. Only at start-up, before any request.

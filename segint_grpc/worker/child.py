@@ -22,7 +22,7 @@ from segint_grpc.home import private_umask
 from segint_grpc.worker import kernel, messages
 from segint_grpc.worker.job_run import JobRun
 from segint_grpc.worker.mishaps import explain
-from segint_grpc.worker.task import RunTask
+from segint_grpc.worker.task import LoadTask, RunTask
 
 NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
@@ -54,13 +54,13 @@ def main(connection: socket.socket, order: Mapping[str, Any]) -> int:
     return 0
 
 
-def serve(run: JobRun, task: RunTask, memory_bytes: int) -> bool:
+def serve(run: JobRun, task: RunTask | LoadTask, memory_bytes: int) -> bool:
     """Run `task`, say how it went, and return whether this process may run another."""
     logs.request_id.set(task.request_id)
     logs.job_id.set(task.job_id)
     kernel.reset_peak()
     try:
-        result = run.run(task)
+        result = run.run(task) if isinstance(task, RunTask) else run.load(task.model)
     except BaseException as error:
         # SystemExit and KeyboardInterrupt too: a model may raise anything, and its job has to hear of it.
         failure = explain(error, task.model, memory_bytes)
@@ -131,9 +131,9 @@ def _log_as_json() -> None:
     logging.getLogger().handlers[:] = [handler]
 
 
-def _next(tasks: Any) -> RunTask | None:
+def _next(tasks: Any) -> RunTask | LoadTask | None:
     try:
         task = pickle.load(tasks)
     except EOFError:
         return None
-    return task if isinstance(task, RunTask) else None
+    return task if isinstance(task, RunTask | LoadTask) else None

@@ -57,6 +57,12 @@ class JobRun:
         masks = output.check(made, version.Structures, channels)
         return write_model_output(task.result, version, self._counted(masks))
 
+    def load(self, model: ModelTask) -> Result:
+        """Load `model`, which writes nothing; raises as `run`."""
+        self._said = (0, "")
+        self._loaded(model, Model_pb2.ModelVersion.FromString(model.version))
+        return Result(size_bytes=0, sha256="")
+
     def _loaded(self, model: ModelTask, version: Model_pb2.ModelVersion) -> BackEnd:
         self._progress(LOAD_PERCENT, Stage.LOAD)
         if self._backend is None:

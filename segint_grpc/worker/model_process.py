@@ -14,7 +14,7 @@ from typing import Any
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Result
 from segint_grpc.worker import messages
-from segint_grpc.worker.task import RunTask
+from segint_grpc.worker.task import LoadTask, RunTask
 
 Report = Callable[[int, str], None]
 """Takes a run's percent (0 to 99, never falling) and stage (domain.jobs.Stage)."""
@@ -47,7 +47,7 @@ class ModelProcess:
         connection.setblocking(False)
         loop.add_reader(connection, self._hear)
 
-    async def run(self, task: RunTask, report: Report) -> Result:
+    async def run(self, task: RunTask | LoadTask, report: Report) -> Result:
         """Have the process run `task` and return what it made.
 
         Raises:
@@ -109,7 +109,7 @@ class ModelProcess:
             self.ready.set_result(False)
         self.exited.set_result(None)
 
-    async def _send(self, task: RunTask) -> None:
+    async def _send(self, task: RunTask | LoadTask) -> None:
         # A process that dies meanwhile breaks the pipe; how it died is told by its exit.
         with contextlib.suppress(OSError, ValueError):
             await self._loop.sock_sendall(self._connection, pickle.dumps(task))

@@ -25,7 +25,7 @@ from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.model_process import ModelProcess, Report
 from segint_grpc.worker.nursery import Nursery
 from segint_grpc.worker.separate import SeparateProcess
-from segint_grpc.worker.task import ModelTask, RunTask
+from segint_grpc.worker.task import LoadTask, ModelTask, RunTask
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +117,18 @@ class WorkerPool:
             JobFailure: the model failed, died or returned no masks (a subclass says which).
             RunCutShort: the process was killed from outside, or the server ends.
         """
+        return (await self._served(slot, task, report))[1]
+
+    async def warm_up(self, task: LoadTask) -> Loaded:
+        """Load a model before its first job, beside the slots; raises as `run`.
+
+        It is kept as after a job: as long as there is room, the others that are idle going first.
+        """
+        seat, _ = await self._served("", task, lambda percent, stage: None)
+        pid = seat.process.pid
+        return Loaded(seat.version_id, pid, kernel.resident_bytes(pid), busy=False)
+
+    async def _served(self, slot: str, task: RunTask | LoadTask, report: Report) -> tuple[_Seat, Result]:
         seat = await self._take_seat(task.model)
         self._busy.append(seat)
         try:
@@ -129,7 +141,7 @@ class WorkerPool:
         finally:
             self._busy.remove(seat)
         self._keep(seat)
-        return result
+        return seat, result
 
     def separate(self) -> SeparateProcess:
         """Return what runs tasks of one model beside the slots, in a process that ends with its context.
@@ -151,12 +163,17 @@ class WorkerPool:
         """Return once `ready()` is True."""
         await self._nursery.ready.wait()
 
-    async def forget(self, version_id: str) -> None:
-        """End the processes of a version: the idle ones now, the busy ones after their job."""
+    async def forget(self, version_id: str) -> int:
+        """End the processes of a version: the idle ones now, the busy ones after their job.
+
+        Returns how many were idle.
+        """
         for seat in self._busy:
             seat.retired = seat.retired or seat.version_id == version_id
-        for seat in [seat for seat in self._idle if seat.version_id == version_id]:
+        idle = [seat for seat in self._idle if seat.version_id == version_id]
+        for seat in idle:
             await self._dismiss(seat)
+        return len(idle)
 
     def loaded(self) -> list[Loaded]:
         """Return what is loaded, busy processes first, then those longest idle."""

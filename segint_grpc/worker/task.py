@@ -38,6 +38,15 @@ class ModelTask:
 
 
 @dataclass(frozen=True)
+class LoadTask:
+    """Load a model, and run nothing."""
+
+    request_id: str
+    model: ModelTask
+    job_id: str = ""
+
+
+@dataclass(frozen=True)
 class RunTask:
     """One run of a job. The process writes its serialized ModelOutput to `result`, a temporary name."""
 
