@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from segint_grpc import errors
 from segint_grpc.cli.check_view import CheckView
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.output import print_json
+from segint_grpc.cli.sentences import FAILED
 from segint_grpc.cli.throwaway_core import throwaway_core
 from segint_grpc.cli.transfer_bar import transfer_bar
 from segint_grpc.client.administration import Progress
@@ -75,9 +77,11 @@ def push(
         versions = Push(server, opened, Shown(view)).run(options)
     if as_json:
         print_json(versions)
-        return
-    for version in versions:
-        click.echo(_sentence(version))
+    else:
+        for version in versions:
+            click.echo(_sentence(version))
+    if activate and not all(version.offered for version in versions):
+        sys.exit(FAILED)
 
 
 @click.command("pull")

@@ -96,7 +96,8 @@ async def test_a_folder_is_pushed_approved_and_offered_and_a_second_push_leaves_
 async def test_code_that_nobody_approved_does_not_run_and_the_push_says_how_to_approve_it(
     segint: Segint, folder: Path
 ) -> None:
-    result = await pushed(segint, folder, "--activate")
+    result = await segint("push", folder, "--activate")
+    assert result.exit_code == 1
     assert "net.py carries code that nobody has approved." in result.stderr
     assert "segint model approve " in result.stderr
     assert result.stdout.startswith("Liver 1 is not offered: ")

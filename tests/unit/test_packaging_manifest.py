@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -227,6 +229,16 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines() -> None:
     assert head == "segint-model.toml has 2 mistakes:"
     assert first.startswith("  line 3: family.body_parts")
     assert second.startswith("  line 15: versions[1].structures[1].color")
+
+
+def test_the_page_on_packages_shows_what_is_really_said_and_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "packages.md").read_text()
+    told = refused(SHORT.replace('"#ff7800"', '"orange"').replace('["Abdomen"]', '["Abdomn"]'))
+    assert f"```\n{told}\n```" in page
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
+    family = a_family(versions=["My Model 1.0"])
+    manifest = read(shown, {"family.pb": family.SerializeToString()})
+    assert list(manifest.runtimes) == ["My Model 1.0"]
 
 
 def test_very_many_mistakes_are_counted_and_not_all_told() -> None:
