@@ -15,6 +15,14 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """What a run that succeeded took, for how many voxels of all its channels together."""
+
+    voxels: int
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class VersionStatistics:
     """The jobs of one version, those that are unfinished included.
 

@@ -6,7 +6,8 @@ The API's word for a job is SegmentationTask.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -114,12 +115,18 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result file that is durable: its length and SHA-256 (lower-case hexadecimal)."""
+    """A result file that is durable: its length and SHA-256 (lower-case hexadecimal).
+
+    What was measured on the way: the run's memory, the voxels of all its channels together, and each
+    mask's volume in millilitres by StructureID; 0 and nothing where it was not.
+    """
 
     size_bytes: int
     sha256: str
     peak_memory_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    voxels: int = 0
+    volumes_ml: Mapping[str, float] = field(default_factory=dict)
 
 
 def new_job_id() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segint_grpc import errors
-from segint_grpc.domain.job_statistics import VersionStatistics
+from segint_grpc.domain.job_statistics import MemoryUse, VersionStatistics
 from segint_grpc.service.context import ServiceContext
 
 
@@ -22,6 +22,14 @@ class Statistics:
             UnknownModel: `version_id` is no version, and never had a job.
         """
         return await self._hop.run(self._versions, version_id)
+
+    async def volumes_ml(self, version_id: str) -> dict[str, list[float]]:
+        """Return the volumes of a version's recent masks, by StructureID, newest first."""
+        return await self._hop.run(self._store.statistics.volumes_ml, version_id)
+
+    async def memory(self, version_id: str) -> list[MemoryUse]:
+        """Return what a version's recent runs took, newest first."""
+        return await self._hop.run(self._store.statistics.memory, version_id)
 
     def _versions(self, version_id: str) -> list[VersionStatistics]:
         measured = self._store.statistics.versions(version_id)

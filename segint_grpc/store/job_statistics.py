@@ -8,13 +8,15 @@ from typing import Any
 
 from peewee import Select, fn
 
-from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
+from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStatistics
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.domain.timeline import RunOutcome
 from segint_grpc.store.database import Database, Row, Transaction
-from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable
+from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable, VolumeTable
 
 MEDIAN, P95 = 50, 95
+RUNS_REMEMBERED = 200
+"""How many of a version's runs say what is usual for it: enough, and few enough to follow a change."""
 
 
 class StatisticsStore:
@@ -46,6 +48,30 @@ class StatisticsStore:
             )
             for name, rows in counts.items()
         }
+
+    def volumes_ml(self, version_id: str) -> dict[str, list[float]]:
+        """Return the volumes of each structure's masks, by StructureID, in the newest runs that succeeded."""
+        runs = _newest_runs(version_id, RunTable.id)
+        query = VolumeTable.select().where(VolumeTable.run.in_(runs)).order_by(VolumeTable.id.desc())
+        with self._database.read() as transaction:
+            rows = transaction.rows(query)
+        volumes = defaultdict(list)
+        for row in rows:
+            volumes[row["structure_id"]].append(row["volume_ml"])
+        return dict(volumes)
+
+    def memory(self, version_id: str) -> list[MemoryUse]:
+        """Return what the newest runs that succeeded took, leaving out where it was not measured."""
+        runs = _newest_runs(version_id, RunTable.voxels, RunTable.peak_memory_bytes)
+        measured = runs.where(RunTable.voxels > 0, RunTable.peak_memory_bytes > 0)
+        with self._database.read() as transaction:
+            return [MemoryUse(**row) for row in transaction.rows(measured)]
+
+
+def _newest_runs(version_id: str, *columns: Any) -> Any:
+    ended = RunTable.select(*columns).join(JobTable).where(JobTable.model_id == version_id)
+    succeeded = ended.where(RunTable.outcome == RunOutcome.SUCCEEDED)
+    return succeeded.order_by(RunTable.id.desc()).limit(RUNS_REMEMBERED)
 
 
 def _counts(transaction: Transaction, wanted: Any) -> dict[str, list[Row]]:

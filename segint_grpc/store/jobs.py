@@ -96,10 +96,11 @@ class JobStore(JobReader):
             JobState.SUCCEEDED,
             columns,
             outcome=RunOutcome.SUCCEEDED,
-            peak_memory_bytes=result.peak_memory_bytes,
+            result=result,
         )
         with self._database.write() as transaction:
             lifecycle.advance(transaction, lease.job_id, change, now, lease)
+            lifecycle.keep_volumes(transaction, lease, result.volumes_ml)
             lifecycle.warn(transaction, lease.job_id, now, result.warnings)
             return load_job(transaction, lease.job_id)
 

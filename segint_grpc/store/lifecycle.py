@@ -8,7 +8,7 @@ row, its run and its timeline never tell different stories.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +16,10 @@ from typing import Any
 from peewee import Case, IntegrityError, ModelUpdate, Value, fn
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import JobState, Lease, NewJob, Stage, check_transition, parse_job_id
+from segint_grpc.domain.jobs import JobState, Lease, NewJob, Result, Stage, check_transition, parse_job_id
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store.database import Row, Transaction
-from segint_grpc.store.schema import MICROSECOND, EventTable, JobTable, RunTable
+from segint_grpc.store.schema import MICROSECOND, EventTable, JobTable, RunTable, VolumeTable
 
 WARM_HEAD_START = timedelta(seconds=15)
 """How much later a job may come and still go first because its model is loaded."""
@@ -27,14 +27,17 @@ WARM_HEAD_START = timedelta(seconds=15)
 
 @dataclass(frozen=True)
 class Change:
-    """A state to go to: from which states, what else the row then says, and how an open run ended."""
+    """A state to go to: from which states, what else the row then says, and how an open run ended.
+
+    `result` is what that run made and measured, if it succeeded.
+    """
 
     before: Collection[JobState]
     after: JobState
     columns: dict[str, Any] = field(default_factory=dict)
     detail: str = ""
     outcome: RunOutcome | None = None
-    peak_memory_bytes: int = 0
+    result: Result | None = None
 
 
 def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
@@ -140,6 +143,15 @@ def warn(transaction: Transaction, job_id: str, at: datetime, warnings: Iterable
         note(transaction, job_id, at, EventKind.WARNING, text)
 
 
+def keep_volumes(transaction: Transaction, lease: Lease, volumes_ml: Mapping[str, float]) -> None:
+    """Note the masks' volumes, by StructureID, of the run that `lease` allowed."""
+    run = RunTable.select(RunTable.id).where(RunTable.job == lease.job_id, RunTable.attempt == lease.attempt)
+    for structure_id, volume_ml in volumes_ml.items():
+        transaction.change(
+            VolumeTable.insert(run=run, structure_id=structure_id, volume_ml=volume_ml)
+        )
+
+
 def requeued(outcome: RunOutcome, reason: str) -> Change:
     """Return the change that puts a running job back into the queue."""
     columns = {"stage": Stage.QUEUE}
@@ -164,9 +176,10 @@ def cut_short(transaction: Transaction, job_id: str, reason: str, attempts_max: 
 
 
 def _end_run(transaction: Transaction, job_id: str, change: Change, at: datetime) -> None:
-    ended = RunTable.update(
-        ended_at=at, outcome=change.outcome, reason=change.detail, peak_memory_bytes=change.peak_memory_bytes
-    )
+    measured = {}
+    if change.result:
+        measured = {"peak_memory_bytes": change.result.peak_memory_bytes, "voxels": change.result.voxels}
+    ended = RunTable.update(ended_at=at, outcome=change.outcome, reason=change.detail, **measured)
     transaction.change(ended.where(RunTable.job == job_id, RunTable.ended_at.is_null()))
 
 

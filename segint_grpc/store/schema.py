@@ -14,6 +14,7 @@ from peewee import (
     BigIntegerField,
     BlobField,
     BooleanField,
+    DoubleField,
     ForeignKeyField,
     IntegerField,
     Model,
@@ -55,7 +56,7 @@ class JobTable(Model):
     """Jobs. `token` is the current lease's, empty unless the job runs; see domain/jobs.py for the rest."""
 
     id = TextField(primary_key=True)
-    model_id = TextField()
+    model_id = TextField(index=True)
     state = TextField(index=True)
     percent = IntegerField(default=0)
     stage = TextField()
@@ -82,6 +83,7 @@ class JobTable(Model):
         """Peewee's settings of the table."""
 
         table_name = "job"
+        indexes = ((("submitted_at", "id"), False),)
 
 
 class RunTable(Model):
@@ -96,12 +98,27 @@ class RunTable(Model):
     outcome = TextField(null=True)
     reason = TextField(default="")
     peak_memory_bytes = BigIntegerField(default=0)
+    voxels = BigIntegerField(default=0)
 
     class Meta:
         """Peewee's settings of the table."""
 
         table_name = "run"
         indexes = ((("job", "attempt"), True),)
+
+
+class VolumeTable(Model):
+    """The masks' volumes, in millilitres, of the runs that succeeded; kept when the masks go."""
+
+    id = BigAutoField()
+    run = ForeignKeyField(RunTable, on_delete="CASCADE")
+    structure_id = TextField()
+    volume_ml = DoubleField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "volume"
 
 
 class EventTable(Model):
@@ -254,6 +271,7 @@ TABLES: tuple[type[Model], ...] = (
     MigrationTable,
     JobTable,
     RunTable,
+    VolumeTable,
     EventTable,
     FamilyTable,
     VersionTable,

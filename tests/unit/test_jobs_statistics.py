@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from segint_grpc import errors
-from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
+from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStatistics
 from segint_grpc.domain.models import ConstraintPolicy
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.job_statistics import Statistics
 from segint_grpc.settings import Settings
 from segint_grpc.store import Store
+from segint_grpc.store.job_statistics import RUNS_REMEMBERED
 from tests.fakes.stores import LEASE_S, Clock, a_result, make_home, queued_job
 from tests.families import a_family
 
@@ -118,3 +119,38 @@ async def test_every_version_that_is_here_or_had_jobs_is_told_of(store: Store, c
         assert await statistics.versions("Liver 1") == [VersionStatistics("Liver 1")]
         with pytest.raises(errors.UnknownModel, match="'Liver 1', 'Liver 2'"):
             await statistics.versions("nothing")
+
+
+def measured(store: Store, clock: Clock, model_id: str, liver_ml: float, voxels: int) -> str:
+    """Have a job of `model_id` succeed with these measures; return its id."""
+    job = queued_job(store, clock(), model_id=model_id)
+    claimed = store.jobs.claim("slot-0", LEASE_S)
+    assert claimed
+    measures = {"volumes_ml": {"1": liver_ml, "2": 0.0}, "voxels": voxels}
+    store.jobs.succeed(claimed[1], a_result(peak_memory_bytes=9 * voxels, **measures))
+    clock.advance(1)
+    return job.id
+
+
+def test_the_volumes_of_recent_masks_are_remembered_by_structure(store: Store, clock: Clock) -> None:
+    for number in range(RUNS_REMEMBERED + 3):
+        measured(store, clock, "liver", 1000.0 + number, 10)
+    measured(store, clock, "lung", 1.5, 10)
+    volumes = store.statistics.volumes_ml("liver")
+    assert volumes["1"] == [1000.0 + number for number in range(RUNS_REMEMBERED + 2, 2, -1)]
+    assert volumes["2"] == [0.0] * RUNS_REMEMBERED
+    assert store.statistics.volumes_ml("kidney") == {}
+
+
+def test_volumes_go_with_their_job(store: Store, clock: Clock) -> None:
+    job_id = measured(store, clock, "liver", 1500.0, 10)
+    store.jobs.delete(job_id)
+    assert store.statistics.volumes_ml("liver") == {}
+
+
+def test_the_memory_of_recent_runs_is_told_where_it_was_measured(store: Store, clock: Clock) -> None:
+    measured(store, clock, "liver", 1.0, 1000)
+    measured(store, clock, "liver", 1.0, 0)
+    run(store, clock, "liver", 1, 1, "InternalError")
+    measured(store, clock, "liver", 1.0, 3000)
+    assert store.statistics.memory("liver") == [MemoryUse(3000, 27000), MemoryUse(1000, 9000)]
