@@ -87,8 +87,9 @@ class Arrangement:
 class Window:
     """A grid of the same size, moved by a share of itself along each axis; what is new in it is air.
 
-    Air is the least value of the volume. The only placement of all that betrays a model which mirrors its
-    masks: a mirror about the middle of the grid commutes with every flip, but not with a moved grid.
+    Air is the least value of the volume. The only placement that betrays a model which always mirrors its
+    masks: a mirror about the middle of the grid commutes with every flip, but not with a moved grid. Where
+    the three shares are unlike, it tells all ways to turn an array from each other.
     """
 
     shares_kji: tuple[float, float, float]

@@ -17,13 +17,12 @@ from segint_grpc import errors, logs
 from segint_grpc.domain.jobs import Job, Lease, Result
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.figures import StageClock
-from segint_grpc.service.models import Models, ResolvedModel
-from segint_grpc.service.suitability import match_channels
+from segint_grpc.service.models import Models
+from segint_grpc.service.run_tasks import channel_tasks, model_task
 from segint_grpc.service.unpacking import Unpacking, as_job_failure
 from segint_grpc.store.media import MediaKind
-from segint_grpc.wire.volumes import VoxelFile
 from segint_grpc.worker.pool import WorkerPool
-from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
+from segint_grpc.worker.task import RunTask
 
 log = logging.getLogger(__name__)
 
@@ -235,27 +234,3 @@ class Reports:
             self._news.clear()
             self._board.publish(await self._hop.run(self._jobs.report, self._lease, *self._newest))
             await asyncio.sleep(REPORT_INTERVAL_S)
-
-
-def model_task(model: ResolvedModel) -> ModelTask:
-    """Return what a worker needs to load `model`."""
-    return ModelTask(
-        version=model.version.SerializeToString(),
-        channel_ids=tuple(c.ChannelID for c in model.family.FamilyDescription.InputChannels),
-        backend=model.runtime.backend,
-        model_file=model.model_file,
-        module_file=model.module_file,
-        entry=model.runtime.entry,
-        parameters=model.runtime.parameters,
-        revision=model.runtime.revision,
-    )
-
-
-def channel_tasks(model: ResolvedModel, files: list[VoxelFile]) -> tuple[ChannelTask, ...]:
-    """Return the volumes `files`, which stand as they were posted, in the family's order and names."""
-    expected_ids = [channel.ChannelID for channel in model.family.FamilyDescription.InputChannels]
-    order, _ = match_channels([file.channel_id for file in files], expected_ids)
-    return tuple(
-        ChannelTask(channel_id, files[index].path, files[index].dtype, files[index].geometry)
-        for channel_id, index in zip(expected_ids, order, strict=True)
-    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from generated.radiomics import Model_pb2
@@ -30,7 +31,7 @@ def read_masks(
     """
     try:
         message = Model_pb2.ModelOutput.FromString(path.read_bytes())
-    except (ValueError, OSError) as error:
+    except (DecodeError, OSError) as error:
         raise errors.WrongOutput(f"The result cannot be read back ({type(error).__name__}).") from None
     found = [channel.Structure.StructureID for channel in message.Channels]
     if sorted(found) != sorted(shapes_kji):

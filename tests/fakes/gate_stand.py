@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import textwrap
 from collections.abc import AsyncIterator
@@ -10,8 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from generated.radiomics.Model_pb2 import ModelFamily
+import numpy as np
+from numpy.typing import NDArray
+
+from generated.radiomics.Model_pb2 import ModelFamily, ModelInput
 from generated.segint.v1.models_pb2 import CheckReport, CheckStep
+from segint_grpc.domain.geometry import Geometry
 from segint_grpc.domain.models import ConstraintPolicy, RuntimeRecord
 from segint_grpc.home import Home
 from segint_grpc.service.catalogue import ResolvedModel
@@ -69,6 +74,17 @@ class GateStand:
         self, source: str | None, family: ModelFamily | None = None, scan: Path | None = None
     ) -> CheckReport:
         return (await self.steps(self.model(source, family, scan)))[1]
+
+    def scan(self, image_kji: NDArray[np.int16], geometry: Geometry, channel_id: str = "ct") -> Path:
+        """A serialized ModelInput of `image_kji`."""
+        message = ModelInput()
+        volume = message.Channels.add(ChannelID=channel_id).CalibratedVolume
+        volume.DataTransform.CopyFrom(geometry.to_transform())
+        volume.Volume.Depth, volume.Volume.Height, volume.Volume.Width = image_kji.shape
+        volume.Volume.Data = gzip.compress(image_kji.astype("<i2").tobytes(), 1)
+        path = self._folder / f"scan{next(self._numbers)}.pb"
+        path.write_bytes(message.SerializeToString())
+        return path
 
     def hasty_gate(self, check_step_s: float) -> Gate:
         settings = replace(self.context.settings, check_step_s=check_step_s)

@@ -90,4 +90,42 @@ async def test_a_mirrored_model_fails_with_a_sentence_that_names_the_axis(
     report = await stand.check(returning(expression))
     assert not report.passed
     step = next(step for step in report.steps if step.name == "phantom, another field of view")
-    assert step.finding.startswith(f"The model mirrors its masks {axes}: ")
+    assert f"The model's masks are mirrored {axes}: " in step.finding
+
+
+async def test_a_model_that_exchanges_axes_fails_with_their_names(stand: GateStand) -> None:
+    report = await stand.check(returning("mask.transpose(0, 2, 1)"))
+    assert "masks are with left–right and front–back exchanged" in failures(report)
+    assert "has the shape" in failures(report)
+
+
+async def test_a_model_that_turns_by_the_geometry_and_back_passes(stand: GateStand) -> None:
+    report = await stand.check(by_geometry("return np.flip(found, back).transpose(np.argsort(order))"))
+    assert set(outcomes(report).values()) == {"PASSED"}, report
+
+
+async def test_a_model_that_does_not_turn_back_fails_with_the_axis(stand: GateStand) -> None:
+    report = await stand.check(by_geometry("return found.transpose(np.argsort(order))"))
+    finding = {step.name: step.finding for step in report.steps}
+    assert "mirrored head–feet" in finding["phantom, slices in reverse"]
+    assert "mirrored left–right and head–feet" in finding["phantom, feet first"]
+    assert "mirrored left–right and front–back" in finding["phantom, prone"]
+    assert not report.passed
+
+
+async def test_the_sample_phantom_passes_with_a_warning_that_it_ignores_the_scan(stand: GateStand) -> None:
+    report = await stand.check(None)
+    assert report.passed
+    assert "the same whatever the scan shows" in report.steps[1].finding
+    assert outcomes(report)["where its masks land"] == "WARNING"
+
+
+async def test_a_model_that_finds_nothing_fails_until_its_author_adds_a_scan(stand: GateStand) -> None:
+    report = await stand.check(returning("image == 12345"))
+    assert outcomes(report)["phantom"] == "WARNING"
+    assert failures(report).startswith("Nothing shows where its masks land; add a scan")
+
+
+async def test_air_and_body_are_no_way_around_the_sentinel(stand: GateStand) -> None:
+    for expression in ("(image < -900)[:, :, ::-1]", "(image > -500)[:, :, ::-1]"):
+        assert "mirrored left–right" in failures(await stand.check(returning(expression)))

@@ -16,8 +16,8 @@ from segint_grpc.domain.agreement import Masks
 from segint_grpc.domain.jobs import Result, new_job_id
 from segint_grpc.service.catalogue import ResolvedModel
 from segint_grpc.service.context import ServiceContext
-from segint_grpc.service.dispatcher import model_task
 from segint_grpc.service.gate.scans import Scan, Volume, planes, read_scan
+from segint_grpc.service.run_tasks import model_task
 from segint_grpc.store.media import MediaKind
 from segint_grpc.wire.model_output_reader import read_masks
 from segint_grpc.wire.volumes import Limits

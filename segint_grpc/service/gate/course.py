@@ -18,7 +18,7 @@ from segint_grpc.service.gate.trials import (
     phantom_orientations,
     scan_orientations,
 )
-from segint_grpc.service.gate.verdicts import FAILED, PASSED, WARNING, Finding, Judge, Seen, listed
+from segint_grpc.service.gate.verdicts import FAILED, MEND, PASSED, WARNING, Finding, Judge, Seen, listed
 from segint_grpc.service.hop import Hop
 
 TILTED = Orientation("a tilted grid", Arrangement())
@@ -168,7 +168,7 @@ class Course:
         scan = placed(reference.scan, orientation.placement)
         masks = await self._run(scan, self._patience.scan)
         if swap := await self._swapped(masks, scan):
-            return swap
+            return Finding(FAILED, f"{swap.sentence} With {orientation.name}, {MEND}")
         return await self._compared(reference, masks, orientation, lenient=False)
 
     async def _swapped(self, masks: Masks, scan: Scan) -> Finding | None:

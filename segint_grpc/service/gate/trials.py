@@ -6,9 +6,11 @@ millimetres of the patient however the scan is stored. What tells a wrong one:
 =============================  ====================================================================
 orientation                    what it betrays
 =============================  ====================================================================
-another field of view          a model that turns its masks (or its input) over and not back. A mirror
-                               about the middle of the grid commutes with every flip, so no flip can
-                               show it; a grid that is moved against the body does, along each axis.
+another field of view          a model that turns its masks (or its input) and not back. A mirror about
+                               the middle of the grid commutes with every flip, so no flip can show it.
+                               A grid that is moved against the body by s does: the masks of a model that
+                               turns by P move by P·s. Since s has three unlike parts, none of them zero,
+                               P·s = s for no P of the 47 but the one that changes nothing.
 slices in reverse              a model that turns the scan head to feet by its geometry and forgets to
                                turn the masks back, or that takes slice 0 for the feet.
 feet first                     the same for left and right (and slices): what the scanner stores for a
@@ -37,11 +39,11 @@ from dataclasses import dataclass
 
 from segint_grpc.domain.orientation import Arrangement, Placement, Window
 
-PHANTOM_MOVE = Window((1 / 8, -1 / 8, 1 / 8))
+PHANTOM_MOVE = Window((8 / 64, -12 / 64, 5 / 64))
 """Away from the body: the phantom keeps more air than this at the feet, at the back and on the right."""
 
-SCAN_MOVE = Window((1 / 16, -1 / 16, 1 / 16))
-"""A scan has anatomy at its ends; what both grids hold is compared."""
+SCAN_MOVE = Window((1 / 16, -1 / 12, 1 / 24))
+"""Less, since a scan has anatomy at its ends; what both grids hold is compared."""
 
 FIELD_OF_VIEW = "another field of view"
 
