@@ -258,3 +258,25 @@ def test_init_asks_what_no_flag_says_and_asks_again_after_a_slip(tmp_path: Path)
     assert len(family.FamilyDescription.Constraints.BodyPartsExamined) == 2
     assert [structure.Name for structure in family.ModelVersions[0].Structures] == ["Body", "Lungs", "Bone"]
     assert "Wrote segint-model.toml and model.py" in stdout
+
+
+async def test_a_mirrored_model_is_pushed_but_offered_by_force_alone(segint: Segint, tmp_path: Path) -> None:
+    folder = tmp_path / "mirrored"
+    here("init", folder, "--name", "M", "--modality", "CT", "--body-part", "Chest", "--structure", "Body")
+    module = folder / "model.py"
+    module.write_text(module.read_text().replace("(image >= low", "(image[:, :, ::-1] >= low"))
+    result = await segint("push", folder, "--approve", "--activate")
+    assert result.exit_code == 1
+    assert "segint: M 1.0 failed its check." in result.stderr
+    assert await state_of(segint, "M 1.0") == "VERSION_STATE_DRAFT"
+    forced = await pushed(segint, folder, "--activate", "--force")
+    assert forced.stdout == "M 1.0 is offered.\n"
+
+
+async def test_a_version_on_the_server_is_checked_by_its_id(segint: Segint, folder: Path) -> None:
+    await pushed(segint, folder, "--approve")
+    result = await segint("check", "Liver 1", "--json")
+    assert json.loads(result.stdout)[0]["steps"]
+    missing = await segint("check", "Liver 9")
+    assert missing.exit_code == 2
+    assert "Liver 9" in missing.stderr
