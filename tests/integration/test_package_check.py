@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+import psutil
 import pytest
 
 from segint_grpc.client.phantom import write_phantom
 from segint_grpc.packaging.example import MODULE, Answers, write_example
 from segint_grpc.packaging.manifest import MANIFEST
 from tests.integration.test_package_cli import SEGINT, here
+
+T = TypeVar("T")
 
 MASK = "(image >= lowest) & (image <= highest)"
 
@@ -117,3 +123,28 @@ def test_a_core_that_cannot_start_is_told_in_its_own_words(
     assert done.returncode != 0
     assert "No core could be started for the check: " in done.stderr
     assert "log_files" in done.stderr
+
+
+def test_ctrl_c_ends_the_check_its_core_and_its_folder(model: Path, short: Path) -> None:
+    change(model, "__import__('time').sleep(600)")
+    process = subprocess.Popen(
+        [SEGINT, "model", "check", str(model)],
+        env={**os.environ, "TMPDIR": str(short)},
+        stderr=subprocess.DEVNULL,
+    )
+    core = until(lambda: next(iter(psutil.Process(process.pid).children()), None))
+    until(lambda: [child for fork in core.children() for child in fork.children()])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 1
+    assert not core.is_running()
+    assert list(short.iterdir()) == []
+
+
+def until(found: Callable[[], T | None]) -> T:
+    """Wait for what nobody tells of: another process's children."""
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        if result := found():
+            return result
+        time.sleep(0.02)
+    raise AssertionError("nothing came")

@@ -280,3 +280,20 @@ async def test_a_version_on_the_server_is_checked_by_its_id(segint: Segint, fold
     missing = await segint("check", "Liver 9")
     assert missing.exit_code == 2
     assert "Liver 9" in missing.stderr
+
+
+async def test_a_file_that_broke_on_the_server_is_told_and_makes_no_archive(
+    segint: Segint, folder: Path, home: Home, tmp_path: Path
+) -> None:
+    await pushed(segint, folder)
+    (stored,) = home.models.glob("*/net.py")
+    stored.write_bytes(MODULE[::-1])
+    result = await segint("pull", "Livers", "--out", tmp_path / "out" / "livers.segint.zip")
+    assert "cannot be written" in result.stderr
+    result = await segint("pull", "Livers", "--out", tmp_path / "livers.segint.zip")
+    assert result.exit_code == 2
+    assert "is broken; upload it again" in result.stderr
+    stored.unlink()
+    result = await segint("pull", "Livers", "--out", tmp_path / "livers.segint.zip")
+    assert "net.py is missing on the server; upload it again" in result.stderr
+    assert sorted(os.listdir(tmp_path)) == ["home", "net"]
