@@ -33,6 +33,22 @@ class Administration(Connection):
         with self._told():
             return self._models.ImportFamily(request, timeout=DEADLINE_S).family
 
+    def create_family(self, request: models_pb2.CreateFamilyRequest) -> models_pb2.Family:
+        """Make a family."""
+        with self._told():
+            return self._models.CreateFamily(request, timeout=DEADLINE_S).family
+
+    def stored_family(self, canonical_name: str) -> models_pb2.GetFamilyResponse:
+        """Return a family with the bytes that are stored of it."""
+        request = models_pb2.GetFamilyRequest(canonical_name=canonical_name)
+        with self._told():
+            return self._models.GetFamily(request, timeout=DEADLINE_S)
+
+    def update_family(self, request: models_pb2.UpdateFamilyRequest) -> models_pb2.Family:
+        """Replace a family, if its revision is still the request's."""
+        with self._told():
+            return self._models.UpdateFamily(request, timeout=DEADLINE_S).family
+
     def upload(self, path: Path, progress: Progress = lambda sent: None) -> models_pb2.ModelFile:
         """Upload the file `path` under its own name; raises InvalidModel where it cannot be read."""
         try:
@@ -49,6 +65,16 @@ class Administration(Connection):
         with self._told():
             return self._models.SetRuntime(request, timeout=DEADLINE_S).version
 
+    def adopt(self, name: str) -> models_pb2.ModelFile:
+        """Store the file `name` of the server's inbox; a large one is read whole, so this takes its time."""
+        with self._told():
+            return self._models.AdoptFile(models_pb2.AdoptFileRequest(name=name)).file
+
+    def files(self) -> models_pb2.ListFilesResponse:
+        """Return every stored file, and what lies in the inbox."""
+        with self._told():
+            return self._models.ListFiles(models_pb2.ListFilesRequest(), timeout=DEADLINE_S)
+
     def approve(self, sha256: str) -> models_pb2.StoredFile:
         """Let the code of the file run whose SHA-256 begins with `sha256`."""
         request = models_pb2.ApproveFileRequest(sha256=sha256)
@@ -60,6 +86,35 @@ class Administration(Connection):
         request = models_pb2.ActivateVersionRequest(version_id=version_id, force=force, reason=reason)
         with self._told():
             return self._models.ActivateVersion(request, timeout=DEADLINE_S).version
+
+    def retire(self, version_id: str, reason: str) -> models_pb2.Version:
+        """Offer a version no more."""
+        request = models_pb2.RetireVersionRequest(version_id=version_id, reason=reason)
+        with self._told():
+            return self._models.RetireVersion(request, timeout=DEADLINE_S).version
+
+    def set_default(self, version_id: str = "", canonical_name: str = "") -> models_pb2.Family:
+        """List a version first in its family; without one, the family's default before."""
+        request = models_pb2.SetDefaultVersionRequest(version_id=version_id, canonical_name=canonical_name)
+        with self._told():
+            return self._models.SetDefaultVersion(request, timeout=DEADLINE_S).family
+
+    def warm_up(self, version_id: str) -> models_pb2.WarmUpResponse:
+        """Load a version, which takes as long as it takes."""
+        with self._told():
+            return self._models.WarmUp(models_pb2.WarmUpRequest(version_id=version_id))
+
+    def unload(self, version_id: str) -> int:
+        """End the idle processes of a version; return how many these were."""
+        request = models_pb2.UnloadRequest(version_id=version_id)
+        with self._told():
+            return self._models.Unload(request, timeout=DEADLINE_S).processes_ended
+
+    def statistics(self, version_id: str = "") -> Sequence[models_pb2.VersionStatistics]:
+        """Return how the jobs of one version, or of each, went."""
+        request = models_pb2.GetStatisticsRequest(version_id=version_id)
+        with self._told():
+            return self._models.GetStatistics(request, timeout=DEADLINE_S).versions
 
     def families(self) -> Sequence[models_pb2.Family]:
         """Return every family, oldest first."""

@@ -105,7 +105,7 @@ async def test_a_family_is_imported_given_a_runtime_offered_over_tcp_and_removed
     assert [f.CanonicalName for f in (await offered(addresses["grpc"])).Models] == ["Centered Square"]
     result = await segint("set", "Liver 1", "--backend", "pytorch", *words, *OFFER)
     assert result.exit_code == 0, result.output
-    assert result.output == "Liver 1 runs on pytorch net.py and is offered.\n"
+    assert result.output == "Liver 1 runs on pytorch net.py and is offered, by force.\n"
     names = [family.CanonicalName for family in (await offered(addresses["grpc"])).Models]
     assert names == ["Centered Square", "Livers"]
 

@@ -1,0 +1,86 @@
+"""`segint model upload|adopt|approve|files`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from generated.segint.v1 import models_pb2
+from segint_grpc.cli.model_families import FILE, connect
+from segint_grpc.cli.options import home_option, json_option
+from segint_grpc.cli.output import print_json, print_table
+from segint_grpc.cli.transfer_bar import transfer_bar
+from segint_grpc.client.administration import Administration
+
+DIGITS = 12
+"""So much of a SHA-256 is shown, and enough to name a file by."""
+
+
+@click.command("upload")
+@click.argument("file", type=FILE)
+@home_option
+def upload(file: Path, home: str | None) -> None:
+    """Store FILE on the server, for a version to use."""
+    with connect(home) as server:
+        click.echo(_line(send(server, file)))
+
+
+@click.command("adopt")
+@click.argument("name")
+@home_option
+def adopt(name: str, home: str | None) -> None:
+    """Store the file NAME that lies in the folder `inbox` of the server's home, and take it out of there."""
+    with connect(home) as server:
+        click.echo(_line(server.adopt(name)))
+
+
+@click.command("approve")
+@click.argument("sha256")
+@home_option
+def approve(sha256: str, home: str | None) -> None:
+    """Say that you have looked at the file whose SHA-256 begins with SHA256, and that its code may run."""
+    with connect(home) as server:
+        stored = server.approve(sha256)
+    click.echo(f"Approved {_line(stored.file)}")
+    for version_id in stored.used_by:
+        click.echo(f"It is used by {version_id}.")
+
+
+@click.command("files")
+@json_option
+@home_option
+def list_files(as_json: bool, home: str | None) -> None:
+    """List the stored files, who uses them, whether their code may run, and what lies in the inbox."""
+    with connect(home) as server:
+        found = server.files()
+    if as_json:
+        print_json(found)
+        return
+    rows = [_row(stored) for stored in found.files]
+    rows += [(name, "", "", "", "in the inbox") for name in found.inbox]
+    print_table(("File", "SHA-256", "Bytes", "Code", "Used by"), rows)
+
+
+COMMANDS = (upload, adopt, approve, list_files)
+
+
+def send(server: Administration, path: Path) -> models_pb2.ModelFile:
+    """Upload the file `path`, with a progress bar on stderr where that is a terminal."""
+    with transfer_bar(path.name, path.stat().st_size) as moved:
+        return server.upload(path, moved)
+
+
+def _line(file: models_pb2.ModelFile) -> str:
+    return f"{file.name} {file.sha256} ({file.size_bytes} bytes)"
+
+
+def _row(stored: models_pb2.StoredFile) -> tuple[str, ...]:
+    file, users = stored.file, ", ".join(stored.used_by) or "nothing"
+    return file.name, file.sha256[:DIGITS], str(file.size_bytes), _code(stored), users
+
+
+def _code(stored: models_pb2.StoredFile) -> str:
+    if not stored.carries_code:
+        return "none"
+    return "approved" if stored.HasField("approved_at") else "to be approved"

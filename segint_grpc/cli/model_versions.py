@@ -1,0 +1,195 @@
+"""`segint model set|activate|retire|default|warm|unload|stats`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generated.segint.v1 import models_pb2
+from segint_grpc import errors
+from segint_grpc.cli.check_view import CheckView
+from segint_grpc.cli.model_families import FILE, connect
+from segint_grpc.cli.model_files import send
+from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.output import print_json, print_table
+from segint_grpc.cli.version_lines import sentence
+from segint_grpc.client.package_push import failure
+from segint_grpc.client.package_server import PackageServer
+
+MIB = 1024 * 1024
+
+reason_option = click.option("--reason", default="", help="Why; recorded.")
+
+
+@click.command("set")
+@click.argument("version_id", metavar="VERSION")
+@click.option("--backend", required=True, help="What runs it: one of `segint model backends`.")
+@click.option("--model", "model_path", type=FILE, help="The weights.")
+@click.option("--module", "module_path", type=FILE, help="The Python file that defines the model's class.")
+@click.option("--entry", default="", help="The class to make, where the model file does not say it.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
+@click.option("--check-scan", type=FILE, help="A serialized ModelInput on which it finds its structures.")
+@click.option("--approve", is_flag=True, help="You have looked at the files: their code may run.")
+@click.option("--activate", is_flag=True, help="Check it and, if it passes, offer it to clients.")
+@click.option("--force", is_flag=True, help="Activate it without a check, which is recorded.")
+@home_option
+def set_runtime(
+    version_id: str,
+    backend: str,
+    model_path: Path | None,
+    module_path: Path | None,
+    entry: str,
+    parameters: Sequence[str],
+    check_scan: Path | None,
+    approve: bool,
+    activate: bool,
+    force: bool,
+    home: str | None,
+) -> None:
+    """Say what runs VERSION (a version's ID), and upload the files that this takes.
+
+    VERSION is a draft then. With --approve --activate it is checked and offered in the same step.
+    """
+    runtime = models_pb2.Runtime(backend=backend, entry=entry)
+    if parameters:
+        runtime.parameters.update(dict(map(parse_parameter, parameters)))
+    files = {"model_file": model_path, "module_file": module_path, "check_scan": check_scan}
+    with PackageServer(chosen_home(home)) as server:
+        for field, path in files.items():
+            if path:
+                getattr(runtime, field).CopyFrom(send(server, path))
+        version = server.set_runtime(version_id, runtime)
+        if approve:
+            version = _approve(server, version)
+        if activate:
+            if not force:
+                _check(server, version_id)
+            version = server.activate(version_id, force, "segint model set")
+    click.echo(sentence(version))
+
+
+@click.command("activate")
+@click.argument("version_id", metavar="VERSION")
+@click.option("--force", is_flag=True, help="Even without a passed check, which is recorded.")
+@reason_option
+@home_option
+def activate(version_id: str, force: bool, reason: str, home: str | None) -> None:
+    """Offer VERSION to clients."""
+    with connect(home) as server:
+        click.echo(sentence(server.activate(version_id, force, reason)))
+
+
+@click.command("retire")
+@click.argument("version_id", metavar="VERSION")
+@reason_option
+@home_option
+def retire(version_id: str, reason: str, home: str | None) -> None:
+    """Offer VERSION no more; its jobs that are under way go on."""
+    with connect(home) as server:
+        click.echo(sentence(server.retire(version_id, reason)))
+
+
+@click.command("default")
+@click.argument("version_id", metavar="VERSION", default="")
+@click.option("--back", metavar="FAMILY", default="", help="Go back to the default before, of this family.")
+@home_option
+def default(version_id: str, back: str, home: str | None) -> None:
+    """Offer VERSION before the other versions of its family."""
+    if bool(version_id) == bool(back):
+        raise errors.InvalidRequest("Name either a version, or with --back a family.")
+    with connect(home) as server:
+        family = server.set_default(version_id, back)
+    click.echo(f"{family.default_version_id} is the default of {family.family.CanonicalName}.")
+
+
+@click.command("warm")
+@click.argument("version_id", metavar="VERSION")
+@home_option
+def warm(version_id: str, home: str | None) -> None:
+    """Load VERSION now, so that its first job need not wait for it."""
+    with connect(home) as server:
+        answer = server.warm_up(version_id)
+    click.echo(f"{version_id} is loaded: {answer.seconds:.1f} s, {answer.memory_bytes / MIB:.0f} MiB.")
+
+
+@click.command("unload")
+@click.argument("version_id", metavar="VERSION")
+@home_option
+def unload(version_id: str, home: str | None) -> None:
+    """Free the memory that VERSION holds while it is idle."""
+    with connect(home) as server:
+        click.echo(f"Processes of {version_id} ended: {server.unload(version_id)}.")
+
+
+@click.command("stats")
+@click.argument("version_id", metavar="[VERSION]", default="")
+@json_option
+@home_option
+def stats(version_id: str, as_json: bool, home: str | None) -> None:
+    """Show how the jobs of VERSION, or of every version, went. Times: median and 95th percentile."""
+    with connect(home) as server:
+        found = server.statistics(version_id)
+    if as_json:
+        print_json(found)
+        return
+    headings = ("Version", "Jobs", "Succeeded", "Failed", "Cancelled", "Queue s", "Run s", "Peak MiB")
+    print_table(headings, [_row(statistics) for statistics in found])
+
+
+COMMANDS = (set_runtime, activate, retire, default, warm, unload, stats)
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """Return name and value of `NAME=VALUE`; the value is JSON where it can be read so, else text.
+
+    Raises:
+        InvalidModel: there is no name or no equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise errors.InvalidModel(f"--parameter {text}: write it as NAME=VALUE.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _approve(server: PackageServer, version: models_pb2.Version) -> models_pb2.Version:
+    """Approve the code of `version`; return it as it is then."""
+    for file in (version.runtime.model_file, version.runtime.module_file):
+        if file.sha256:
+            server.approve(file.sha256)
+    versions = (other for family in server.families() for other in family.versions)
+    return next(other for other in versions if other.version_id == version.version_id)
+
+
+def _check(server: PackageServer, version_id: str) -> None:
+    """Have a version checked, showing the steps on stderr; raises CheckFailed."""
+    with CheckView() as view:
+        for answer in server.check(version_id):
+            if answer.HasField("step"):
+                view.step(answer.step)
+            elif not answer.report.passed:
+                raise errors.CheckFailed(failure(version_id, answer.report))
+
+
+def _row(found: models_pb2.VersionStatistics) -> tuple[str, ...]:
+    failures = ", ".join(f"{code} {count}" for code, count in sorted(found.failures.items()))
+    return (
+        found.version_id,
+        str(found.jobs),
+        str(found.succeeded),
+        failures or "0",
+        str(found.cancelled),
+        _times(found.queue_s) if found.HasField("queue_s") else "",
+        _times(found.run_s) if found.HasField("run_s") else "",
+        f"{found.peak_memory_bytes / MIB:.0f}" if found.peak_memory_bytes else "",
+    )
+
+
+def _times(found: models_pb2.Quantiles) -> str:
+    return f"{found.median:.2f} / {found.p95:.2f}"

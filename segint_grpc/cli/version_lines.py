@@ -1,0 +1,25 @@
+"""What is said of a version in one line."""
+
+from __future__ import annotations
+
+from generated.segint.v1 import models_pb2
+
+
+def sentence(version: models_pb2.Version) -> str:
+    """Return whether `version` is offered, and where it is not, why and what to type next."""
+    if version.offered:
+        forced = ", by force" if version.forced else ""
+        return f"{version.version_id} runs on {runs_on(version)} and is offered{forced}."
+    return f"{version.version_id} is not offered: {version.problem}"
+
+
+def runs_on(version: models_pb2.Version) -> str:
+    """Return the back end and the files of `version`; empty where nothing runs it."""
+    runtime = version.runtime
+    names = (file.name for file in (runtime.model_file, runtime.module_file) if file.name)
+    return " ".join((runtime.backend, *names))
+
+
+def state(version: models_pb2.Version) -> str:
+    """Return the state of `version`, in lower case."""
+    return models_pb2.VersionState.Name(version.state).removeprefix("VERSION_STATE_").lower()
