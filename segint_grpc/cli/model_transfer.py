@@ -17,6 +17,7 @@ from segint_grpc.cli.output import print_json
 from segint_grpc.cli.sentences import FAILED
 from segint_grpc.cli.throwaway_core import throwaway_core
 from segint_grpc.cli.transfer_bar import transfer_bar
+from segint_grpc.cli.version_lines import sentence
 from segint_grpc.client.administration import Progress
 from segint_grpc.client.package_pull import PulledPackage
 from segint_grpc.client.package_push import Push, PushOptions, failure
@@ -79,7 +80,7 @@ def push(
         print_json(versions)
     else:
         for version in versions:
-            click.echo(_sentence(version))
+            click.echo(sentence(version))
     if activate and not all(version.offered for version in versions):
         sys.exit(FAILED)
 
@@ -157,12 +158,6 @@ def _checked(server: PackageServer, version_id: str, view: CheckView) -> models_
         else:
             report = answer.report
     return report
-
-
-def _sentence(version: models_pb2.Version) -> str:
-    if version.offered:
-        return f"{version.version_id} is offered."
-    return f"{version.version_id} is not offered: {version.problem}"
 
 
 def _file_name(family: str) -> str:

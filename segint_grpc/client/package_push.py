@@ -87,7 +87,7 @@ class Push:
         ours = {file.sha256 for runtime in runtimes for file in (runtime.model_file, runtime.module_file)}
         return [
             stored.file
-            for stored in self._server.stored_files()
+            for stored in self._server.files().files
             if stored.file.sha256 in ours and stored.carries_code and not stored.HasField("approved_at")
         ]
 
@@ -104,7 +104,10 @@ class Push:
             self._watcher.said(f"The family {name} is there as it is here.")
             return there
         self._watcher.said(f"The family {name} changes.{_kept(there.family, self._manifest.family)}")
-        return self._server.replace_family(_bytes(family), there.revision, self._manifest.policy)
+        request = models_pb2.UpdateFamilyRequest(
+            binary=_bytes(family), revision=there.revision, constraint_policy=policy
+        )
+        return self._server.update_family(request)
 
     def _bring_files(self, entry: RuntimeEntry) -> models_pb2.Runtime:
         runtime = models_pb2.Runtime(backend=entry.backend, entry=entry.entry)
@@ -123,7 +126,7 @@ class Push:
 
     def _bring(self, file: Outgoing) -> models_pb2.ModelFile:
         offer = models_pb2.ModelFile(sha256=file.sha256(), name=file.name, size_bytes=file.size_bytes)
-        if any(stored.file == offer for stored in self._server.stored_files()):
+        if any(stored.file == offer for stored in self._server.files().files):
             self._watcher.said(f"{file.name} is there already.")
             return offer
         with self._watcher.transfer(file.name, file.size_bytes) as progress:

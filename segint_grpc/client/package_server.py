@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
 from segint_grpc.client.administration import Administration, Progress
-from segint_grpc.client.connection import DEADLINE_S
 
 
 @dataclass(frozen=True)
@@ -30,25 +29,6 @@ class Outgoing:
 
 class PackageServer(Administration):
     """A connection to the server of one home; a context manager that raises as `Connection` says."""
-
-    def stored_family(self, canonical_name: str) -> models_pb2.GetFamilyResponse:
-        """Return a family with the bytes that are stored of it."""
-        request = models_pb2.GetFamilyRequest(canonical_name=canonical_name)
-        with self._told():
-            return self._models.GetFamily(request, timeout=DEADLINE_S)
-
-    def replace_family(self, body: bytes, revision: int, policy: str) -> models_pb2.Family:
-        """Replace a family by what `body` serializes, if `revision` is still its revision."""
-        request = models_pb2.UpdateFamilyRequest(
-            binary=body, revision=revision, constraint_policy=f"CONSTRAINT_POLICY_{policy.upper()}"
-        )
-        with self._told():
-            return self._models.UpdateFamily(request, timeout=DEADLINE_S).family
-
-    def stored_files(self) -> Sequence[models_pb2.StoredFile]:
-        """Return every file that the server keeps for versions."""
-        with self._told():
-            return self._models.ListFiles(models_pb2.ListFilesRequest(), timeout=DEADLINE_S).files
 
     def send(
         self, file: Outgoing, sha256: str, progress: Progress = lambda sent: None

@@ -80,12 +80,12 @@ async def test_a_folder_is_pushed_approved_and_offered_and_a_second_push_leaves_
     segint: Segint, folder: Path
 ) -> None:
     first = await pushed(segint, folder, "--approve", "--activate", "--force")
-    assert first.stdout == "Liver 1 is offered.\n"
+    assert first.stdout == "Liver 1 runs on pytorch net.py and is offered, by force.\n"
     assert "The family Livers is new." in first.stderr
     assert "Sent net.py." in first.stderr
     assert "The code in net.py is approved." in first.stderr
     again = await pushed(segint, folder)
-    assert again.stdout == "Liver 1 is offered.\n"
+    assert again.stdout == first.stdout
     assert again.stderr.splitlines() == [
         "The family Livers is there as it is here.",
         "net.py is there already.",
@@ -127,7 +127,7 @@ async def test_another_version_of_a_family_joins_those_that_are_there(
     second = a_folder(tmp_path / "second", SHORT.replace("Liver 1", "Liver 2"))
     result = await pushed(segint, second, "--activate", "--force")
     assert "It keeps Liver 1, which the package does not have." in result.stderr
-    assert result.stdout == "Liver 2 is offered.\n"
+    assert result.stdout.startswith("Liver 2 runs on phantom and is offered")
     assert await state_of(segint, "Liver 1") == "VERSION_STATE_ACTIVE"
     await pulled(segint, "Livers", tmp_path / "both.segint.zip")
     with open_package(tmp_path / "both.segint.zip") as package:
@@ -270,7 +270,7 @@ async def test_a_mirrored_model_is_pushed_but_offered_by_force_alone(segint: Seg
     assert "segint: M 1.0 failed its check." in result.stderr
     assert await state_of(segint, "M 1.0") == "VERSION_STATE_DRAFT"
     forced = await pushed(segint, folder, "--activate", "--force")
-    assert forced.stdout == "M 1.0 is offered.\n"
+    assert forced.stdout == "M 1.0 runs on pytorch model.py and is offered, by force.\n"
 
 
 async def test_a_version_on_the_server_is_checked_by_its_id(segint: Segint, folder: Path) -> None:
