@@ -34,6 +34,7 @@ from segint_grpc.service.housekeeping import Housekeeping
 from segint_grpc.service.job_administration import JobAdministration
 from segint_grpc.service.job_statistics import Statistics
 from segint_grpc.service.jobs import Jobs
+from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models
 from segint_grpc.service.opinions import Opinions
 from segint_grpc.service.submission import Submissions
@@ -91,7 +92,9 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         stack.push_async_callback(dispatcher.stop)
         housekeeping = Housekeeping(context, models, unpacking, work)
         await housekeeping.take_up()
-        submissions = Submissions(context, models, unpacking)
+        submissions = Submissions(
+            context, models, unpacking, MemoryFit(store, options.memory_bytes, settings.voxels_max)
+        )
         stack.callback(submissions.close)
         jobs = Jobs(context, dispatcher)
         runs = VersionRuns(context, models, pool, Gate(context, pool))

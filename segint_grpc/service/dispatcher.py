@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from generated.radiomics.Model_pb2 import ModelVersion
 from segint_grpc import errors, logs
 from segint_grpc.domain.jobs import Job, Lease, Result
 from segint_grpc.service.context import ServiceContext
@@ -20,6 +21,7 @@ from segint_grpc.service.figures import StageClock
 from segint_grpc.service.models import Models
 from segint_grpc.service.run_tasks import channel_tasks, model_task
 from segint_grpc.service.unpacking import Unpacking, as_job_failure
+from segint_grpc.service.usual_volumes import with_unusual_volumes
 from segint_grpc.store.media import MediaKind
 from segint_grpc.worker.pool import WorkerPool
 from segint_grpc.worker.task import RunTask
@@ -160,7 +162,8 @@ class Dispatcher:
             async with asyncio.timeout(remaining_s), reports:
                 task = await self._describe(job, temporary)
                 result = await self._pool.run(slot, task, reports.take)
-            return await self._hop.complete(self._keep, temporary, lease, result)
+            version = ModelVersion.FromString(task.model.version)
+            return await self._hop.complete(self._keep, temporary, lease, result, version)
         except TimeoutError:
             limit_s = self._context.settings.job_deadline_s
             raise errors.DeadlineExceeded(
@@ -169,8 +172,9 @@ class Dispatcher:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _keep(self, temporary: Path, lease: Lease, result: Result) -> Job:
+    def _keep(self, temporary: Path, lease: Lease, result: Result, version: ModelVersion) -> Job:
         """Make the result durable, then the success; without the lease neither stays."""
+        result = with_unusual_volumes(self._context.store, version, result)
         final = self._media.result_path(lease.job_id)
         self._media.publish(temporary, final)
         try:

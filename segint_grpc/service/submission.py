@@ -18,6 +18,7 @@ from segint_grpc.domain.jobs import Job, NewJob, new_job_id
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.intake import Intake, body_too_large
+from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models, ResolvedModel
 from segint_grpc.service.suitability import check_constraints, match_channels
 from segint_grpc.service.unpacking import Unpacking
@@ -39,13 +40,16 @@ class Posting:
 class Submissions:
     """Takes scans in."""
 
-    def __init__(self, context: ServiceContext, models: Models, unpacking: Unpacking) -> None:
-        """Work on the store; `unpacking` takes over each accepted job."""
+    def __init__(
+        self, context: ServiceContext, models: Models, unpacking: Unpacking, memory: MemoryFit
+    ) -> None:
+        """Work on the store; `unpacking` takes over each accepted job, `memory` refuses what cannot fit."""
         self._store = context.store
         self._figures = context.figures
         self._settings = context.settings
         self._models = models
         self._unpacking = unpacking
+        self._memory = memory
         self._hop = Hop("segint-intake", threads=8)
 
     async def submit(self, posting: Posting, chunks: AsyncIterator[bytes]) -> tuple[Job, bool]:
@@ -67,6 +71,8 @@ class Submissions:
                 self._figures.bytes_received += len(chunk)
             _check_length(posting, intake)
             message = await self._hop.run(intake.message)
+            warnings = tuple(fit(message, model))
+            await self._hop.run(self._memory.check, message, posting.model_id)
             new = NewJob(
                 id=job_id,
                 model_id=posting.model_id,
@@ -77,7 +83,7 @@ class Submissions:
                 request_id=logs.request_id.get(),
                 submitted_at=submitted_at,
                 deadline_at=submitted_at + timedelta(seconds=self._settings.job_deadline_s),
-                warnings=tuple(fit(message, model)),
+                warnings=warnings,
             )
             job, repeated = await self._hop.complete(self._keep, intake, new)
             if not repeated:

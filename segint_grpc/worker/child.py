@@ -26,6 +26,9 @@ from segint_grpc.worker.task import LoadTask, RunTask
 
 NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
+VOLUMES_TOLD_MAX = 512
+"""A version with more structures has its volumes left out: a message is one line of limited length."""
+
 _log = logging.getLogger("segint.model")
 
 
@@ -73,6 +76,8 @@ def serve(run: JobRun, task: RunTask | LoadTask, memory_bytes: int) -> bool:
         sha256=result.sha256,
         peak_memory_bytes=kernel.peak_bytes(),
         warnings=result.warnings,
+        voxels=result.voxels,
+        volumes_ml=dict(result.volumes_ml) if len(result.volumes_ml) <= VOLUMES_TOLD_MAX else {},
     )
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from segint_grpc import errors
 from segint_grpc.backends import load_backend
 from segint_grpc.backends.base import BackEnd, Channel, ModelSource, StructureSpec
 from segint_grpc.domain.jobs import Result, Stage
+from segint_grpc.domain.plausibility import MaskReview
 from segint_grpc.wire.model_output_writer import write_model_output
 from segint_grpc.worker import messages, output
 from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
@@ -55,7 +57,14 @@ class JobRun:
         made = backend.predict(channels, lambda share: self._share(low, high, share, Stage.INFER))
         self._progress(high, Stage.ENCODE)
         masks = output.check(made, version.Structures, channels)
-        return write_model_output(task.result, version, self._counted(masks))
+        review = MaskReview(version.Structures)
+        result = write_model_output(task.result, version, self._counted(masks, review, channels))
+        return replace(
+            result,
+            warnings=tuple(review.warnings()),
+            voxels=sum(channel.image_kji.size for channel in channels),
+            volumes_ml=review.volumes_ml,
+        )
 
     def load(self, model: ModelTask) -> Result:
         """Load `model`, which writes nothing; raises as `run`."""
@@ -73,11 +82,14 @@ class JobRun:
             self._backend = backend
         return self._backend
 
-    def _counted(self, masks: Sequence[output.StructureMask]) -> Iterator[output.StructureMask]:
+    def _counted(
+        self, masks: Sequence[output.StructureMask], review: MaskReview, channels: Sequence[Channel]
+    ) -> Iterator[output.StructureMask]:
         low, high = ENCODE_PERCENT
-        for done, mask in enumerate(masks):
+        for done, (structure, mask_kji) in enumerate(masks):
             self._share(low, high, done / len(masks), Stage.ENCODE)
-            yield mask
+            review.look(done, mask_kji, output.grid(structure, channels))
+            yield structure, mask_kji
 
     def _share(self, low: int, high: int, share: float, stage: Stage) -> None:
         # A model's own share may be anything, NaN included, which compares false with all numbers.

@@ -194,6 +194,8 @@ def _result(message: dict[str, Any]) -> Result:
         sha256=str(message["sha256"]),
         peak_memory_bytes=int(message["peak_memory_bytes"]),
         warnings=tuple(str(warning) for warning in message["warnings"]),
+        voxels=int(message["voxels"]),
+        volumes_ml={str(name): float(volume) for name, volume in message["volumes_ml"].items()},
     )
 
 

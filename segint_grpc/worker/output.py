@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
 from segint_grpc.backends.base import Channel
+from segint_grpc.domain.geometry import Geometry
 
 StructureMask = tuple[Model_pb2.Structure, NDArray[Any]]
 """A structure and its mask_kji, bool or uint8, only 0 and 1, C-contiguous."""
@@ -29,9 +30,8 @@ def check(
         WrongOutput: it names what was expected and what was found.
     """
     masks = _by_structure(made, structures)
-    grids = {channel.channel_id: channel.geometry.shape_kji for channel in channels}
     return [
-        (structure, _checked(mask, structure, _grid(structure, grids)))
+        (structure, _checked(mask, structure, grid(structure, channels).shape_kji))
         for structure, mask in zip(structures, masks, strict=True)
     ]
 
@@ -86,7 +86,13 @@ def _array(made: Any) -> NDArray[Any]:
     return made
 
 
-def _grid(structure: Model_pb2.Structure, grids: Mapping[str, tuple[int, int, int]]) -> tuple[int, int, int]:
+def grid(structure: Model_pb2.Structure, channels: Sequence[Channel]) -> Geometry:
+    """Return the geometry of the grid on which a structure's mask lies: its channel's, or the only one.
+
+    Raises:
+        WrongOutput: the scan has no such channel.
+    """
+    grids = {channel.channel_id: channel.geometry for channel in channels}
     if len(grids) == 1:
         return next(iter(grids.values()))
     if structure.InputChannelID not in grids:
@@ -97,10 +103,12 @@ def _grid(structure: Model_pb2.Structure, grids: Mapping[str, tuple[int, int, in
     return grids[structure.InputChannelID]
 
 
-def _checked(mask: NDArray[Any], structure: Model_pb2.Structure, grid: tuple[int, int, int]) -> NDArray[Any]:
-    if mask.shape != grid:
+def _checked(
+    mask: NDArray[Any], structure: Model_pb2.Structure, shape_kji: tuple[int, int, int]
+) -> NDArray[Any]:
+    if mask.shape != shape_kji:
         raise errors.WrongOutput(
-            f"The mask of {structure.Name} has the shape {mask.shape}; its channel has {grid} "
+            f"The mask of {structure.Name} has the shape {mask.shape}; its channel has {shape_kji} "
             "(depth, height, width)."
         )
     if mask.dtype == np.bool_:

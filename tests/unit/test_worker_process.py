@@ -18,7 +18,8 @@ from segint_grpc.worker.model_process import ModelProcess
 from segint_grpc.worker.pool import PoolOptions
 from tests.fakes.worker_bench import Bench, ignore
 
-DONE = messages.pack(messages.DONE, size_bytes=3, sha256="ab", peak_memory_bytes=9, warnings=["w"])
+MEASURED = {"peak_memory_bytes": 9, "voxels": 8, "volumes_ml": {"1": 0.5}}
+DONE = messages.pack(messages.DONE, size_bytes=3, sha256="ab", warnings=["w"], **MEASURED)
 
 
 class Wire:
@@ -53,7 +54,7 @@ async def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 
 async def test_a_result_is_taken_whatever_the_pieces_it_comes_in(wire: Wire) -> None:
     pieces = [DONE[at : at + 1] for at in range(len(DONE))]
-    assert await wire.told(*pieces) == Result(3, "ab", 9, ("w",))
+    assert await wire.told(*pieces) == Result(3, "ab", 9, ("w",), 8, {"1": 0.5})
 
 
 async def test_a_failure_is_raised_as_what_it_is(wire: Wire) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from segint_grpc import errors
 from segint_grpc.domain.agreement import AGREES, Masks, agreement, overlap
 from segint_grpc.domain.orientation import Arrangement
+from segint_grpc.domain.plausibility import in_words
 from segint_grpc.service.catalogue import ResolvedModel
 from segint_grpc.service.gate.bench import Bench, Hung
 from segint_grpc.service.gate.scans import Phantoms, Scan, placed
@@ -18,7 +19,7 @@ from segint_grpc.service.gate.trials import (
     phantom_orientations,
     scan_orientations,
 )
-from segint_grpc.service.gate.verdicts import FAILED, MEND, PASSED, WARNING, Finding, Judge, Seen, listed
+from segint_grpc.service.gate.verdicts import FAILED, MEND, PASSED, WARNING, Finding, Judge, Seen
 from segint_grpc.service.hop import Hop
 
 TILTED = Orientation("a tilted grid", Arrangement())
@@ -160,7 +161,7 @@ class Course:
             return swap
         missing = [name for name in map(self._judge.name, self._structure_ids) if name not in volumes]
         if missing:
-            return Finding(WARNING, f"It does not find {listed(missing)} in the author's scan.")
+            return Finding(WARNING, f"It does not find {in_words(missing)} in the author's scan.")
         return Finding(PASSED, f"It finds {self._judge.listed(volumes)}.")
 
     async def _turn_scan(self, orientation: Orientation) -> Finding:
@@ -198,7 +199,7 @@ class Course:
         if not self._proven:
             return Finding(FAILED, f"Nothing shows where its masks land; {ADD_A_SCAN}")
         if unproven:
-            return Finding(WARNING, f"Nothing shows where {listed(unproven)} would land; {ADD_A_SCAN}")
+            return Finding(WARNING, f"Nothing shows where {in_words(unproven)} would land; {ADD_A_SCAN}")
         if self._judge.has_pairs and self._scan is None:
             return Finding(WARNING, f"A phantom cannot tell left structures from right ones; {ADD_A_SCAN}")
         return Finding(PASSED, "Every structure landed at the same millimetres in another field of view.")

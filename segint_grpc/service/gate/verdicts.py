@@ -21,6 +21,7 @@ from segint_grpc.domain.agreement import (
     turned_in_words,
 )
 from segint_grpc.domain.geometry import Geometry
+from segint_grpc.domain.plausibility import in_ml, in_words, name_of
 from segint_grpc.service.gate.bench import grid_of
 from segint_grpc.service.gate.scans import Scan
 from segint_grpc.service.gate.trials import Orientation
@@ -31,8 +32,6 @@ FAILED = CheckStep.OUTCOME_FAILED
 
 MEND = "a model that is not the same in all directions has to take `geometry` and turn the scan."
 """What the author of a model that some orientation confuses can do."""
-
-_NAMED_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Judge:
     def __init__(self, structures: Sequence[Model_pb2.Structure]) -> None:
         """Speak of `structures`."""
         self._structures = structures
-        self._names = [structure.Name or structure.StructureID for structure in structures]
+        self._names = [name_of(structure) for structure in structures]
 
     def name(self, structure_id: str) -> str:
         """Return what a structure is called."""
@@ -83,7 +82,7 @@ class Judge:
 
     def listed(self, volumes_ml: Mapping[str, float]) -> str:
         """Return volumes in words: "Liver (1501 ml) and Spleen (210 ml)"."""
-        return listed([f"{name} ({volume:.3g} ml)" for name, volume in volumes_ml.items()])
+        return in_words([f"{name} ({in_ml(volume)})" for name, volume in volumes_ml.items()])
 
     def swapped(self, masks: Masks, scan: Scan) -> list[tuple[str, str]]:
         """Return the left and right structures that lie on each other's side."""
@@ -152,11 +151,3 @@ class Judge:
         channel_id = next(s.InputChannelID for s in self._structures if s.StructureID == structure_id)
         volume = grid_of(seen.scan, channel_id)
         return volume.geometry, seen.orientation.placement.geometry(volume.geometry)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return `names` as a list in words, cut after a few."""
-    more = len(names) - _NAMED_MAX
-    if more > 0:
-        return ", ".join(names[:_NAMED_MAX]) + f" and {more} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
