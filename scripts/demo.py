@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "hu_ranges"
 SEGINT = (sys.executable, "-m", "segint_grpc.cli.main")
 VERSION_ID = "HU Ranges"
+OFFER = ("--approve", "--activate")
 
 
 INTERRUPTED = 130
@@ -101,7 +102,7 @@ def add_example_model(home: Path, folder: Path) -> None:
     for command in (
         (sys.executable, EXAMPLE / "make.py", folder),
         (*SEGINT, "model", "import", folder / "hu_ranges.pb", "--home", home),
-        (*SEGINT, "model", "set", VERSION_ID, "--backend", "pytorch", *files, "--home", home),
+        (*SEGINT, "model", "set", VERSION_ID, "--backend", "pytorch", *files, *OFFER, "--home", home),
     ):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     say(f"The model {VERSION_ID} is added.")

@@ -31,8 +31,8 @@ class Phantom:
             raise errors.InvalidModel("The back end phantom takes no files; a model needs another back end.")
 
     def carries_code(self, path: Path) -> bool:
-        """Return True: no file is of use here, so nothing is known of any."""
-        return True
+        """Return False: the phantom loads no file, whatever is in it."""
+        return False
 
     def load(self, source: ModelSource) -> None:
         """Remember on which channel's grid each structure lies."""
