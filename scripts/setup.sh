@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv with SegInt in it, pinned by constraints.txt. Never asks; quick when nothing has changed.
-# Usage: bash scripts/setup.sh [--dev] [--gpu]      PYTHON=/path/to/python3 chooses the interpreter.
-#   --dev  what tests and lint need, too      --gpu  torch from the ordinary package index, with CUDA
+# Usage: bash scripts/setup.sh [--bench] [--dev] [--gpu]      PYTHON=/path/to/python3 chooses the interpreter.
+#   --bench  what the benchmark's plots need, too      --dev  and what tests and lint need
+#   --gpu    torch from the ordinary package index, with CUDA
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,9 +10,10 @@ CPU_INDEX=https://download.pytorch.org/whl/cpu
 extras=pytorch,client gpu=no
 for option in "$@"; do
     case $option in
-        --dev) extras=pytorch,client,dev ;;
+        --bench) extras=${extras/%client/client,bench} ;;  # --dev has it already
+        --dev) extras=pytorch,client,bench,dev ;;
         --gpu) gpu=yes ;;
-        *) echo "setup.sh: unknown option $option; it knows --dev and --gpu" >&2; exit 2 ;;
+        *) echo "setup.sh: unknown option $option; it knows --bench, --dev and --gpu" >&2; exit 2 ;;
     esac
 done
 
@@ -36,8 +38,10 @@ find_python() {
 stamp() { cat setup.cfg pyproject.toml constraints.txt scripts/setup.sh segint_grpc/__init__.py | cksum; }
 
 done_with="$(stamp) $PWD gpu=$gpu"
-for level in $extras pytorch,client,dev; do  # the fuller installation serves both
-    if [ -x .venv/bin/segint ] && [ "$(cat ".venv/setup-$level" 2>/dev/null)" = "$done_with" ]; then exit 0; fi
+enough=no
+for level in pytorch,client pytorch,client,bench pytorch,client,bench,dev; do  # each serves those before it
+    if [ "$level" = "$extras" ]; then enough=yes; fi
+    if [ $enough = yes ] && [ -x .venv/bin/segint ] && [ "$(cat ".venv/setup-$level" 2>/dev/null)" = "$done_with" ]; then exit 0; fi
 done
 
 if ! { [ -x .venv/bin/python ] && new_enough .venv/bin/python; }; then

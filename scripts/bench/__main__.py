@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scripts.bench import growth, machine, options, report
+from scripts.bench import growth, machine, options, plots, report
 from scripts.bench.catalogue import MEASUREMENTS
-from scripts.bench.lab import Lab
+from scripts.bench.lab import Lab, Size
 from scripts.bench.rows import Row
 
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line asks for."""
     wanted = options.parse(arguments)
     if wanted.plots:
-        return plot(wanted.plots, options.size_of(wanted).rounds)
+        return plot(wanted.plots, options.size_of(wanted))
     at, here = now(), machine.facts()
     with Lab(options.size_of(wanted)) as lab:
         rows = [row for name in options.chosen(wanted) for row in measure(name, lab)]
@@ -50,12 +50,10 @@ def show(here: dict[str, object], rows: Sequence[Row], peaks: dict[str, float]) 
         console.print(f"[bold]Worse than before:[/bold] {sentence}")
 
 
-def plot(folder: Path, rounds: int) -> int:
+def plot(folder: Path, size: Size) -> int:
     """Measure how cost grows, and plot it into `folder`."""
-    from scripts.bench import plots  # matplotlib comes with the extra `bench` alone
-
     say("growth with slices, structures and clients …")
-    grown = growth.measure(rounds)
+    grown = growth.measure(size)
     folder.mkdir(parents=True, exist_ok=True)
     plots.draw(grown, folder)
     write(folder / "growth.json", {"at": now(), "machine": machine.facts(), **growth.as_json(grown)})

@@ -31,14 +31,14 @@ class Growth:
 
 
 def measure(
-    rounds: int,
+    size: Size,
     slices: Sequence[int] = SLICES,
     structures: Sequence[int] = STRUCTURES,
     clients: Sequence[int] = CLIENTS,
     structures_slices: int = STRUCTURES_SLICES,
 ) -> list[Growth]:
-    """Measure everything; every point is a median of `rounds`."""
-    with Lab(replace(Size(), rounds=rounds, seconds=ROUND_S)) as lab:
+    """Measure everything; every point is a median of as many rounds as `size` says."""
+    with Lab(replace(size, seconds=min(size.seconds, ROUND_S))) as lab:
         return [
             with_slices(lab, slices),
             with_structures(lab, structures, structures_slices),

@@ -78,7 +78,8 @@ def test_without_the_module_venv_it_says_what_to_type(checkout: Path) -> None:
 
 
 def test_an_unknown_option_is_refused(checkout: Path) -> None:
-    assert set_up(checkout, "--fast") == (2, "setup.sh: unknown option --fast; it knows --dev and --gpu\n")
+    refusal = "setup.sh: unknown option --fast; it knows --bench, --dev and --gpu\n"
+    assert set_up(checkout, "--fast") == (2, refusal)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
