@@ -71,13 +71,15 @@ class Housekeeping:
     async def _expire(self) -> None:
         for job in await self._hop.run(self._store.jobs.expire):
             log.info("deadline passed in the queue", extra={"expired": job.id})
-            self._context.board.publish(job)
+            self._context.board.publish(job.id)
             await self._unpacking.drop(job.id)
         attempts_max = self._context.settings.attempts_max
         for job in await self._hop.run(self._store.jobs.reclaim, attempts_max):
             log.warning("a run was not heard of any more", extra={"reclaimed": job.id})
-            self._context.board.publish(job)
+            self._context.board.publish(job.id)
             self._work.set()
+            if job.finished:
+                await self._unpacking.drop(job.id)
 
     def _forget(self) -> None:
         """Remove what is past its retention: first the files, then the note that they are gone."""
