@@ -28,12 +28,12 @@ home_option = click.option("--home", metavar="DIR", help=settings.explanation("h
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
-@click.group()
+@click.group(short_help="Add, list and remove the models of this machine's server.")
 def model() -> None:
     """Add models to the server of a home, say what runs them, list and remove them."""
 
 
-@model.command("import")
+@model.command("import", short_help="Import a family from a .pb file.")
 @click.argument("family", type=FILE)
 @click.option(
     "--policy",
@@ -52,13 +52,19 @@ def import_family(family: Path, policy: str, home: str | None) -> None:
         click.echo(_sentence(version))
 
 
-@model.command("set")
+@model.command("set", short_help="Say what runs a version, and upload its files.")
 @click.argument("version_id", metavar="VERSION")
-@click.option("--backend", required=True, help="What runs it: one of `segint model backends`.")
+@click.option(
+    "--backend", required=True, metavar="NAME", help="What runs it: one of `segint model backends`."
+)
 @click.option("--model", "model_path", type=FILE, help="The weights.")
 @click.option("--module", "module_path", type=FILE, help="The Python file that defines the model's class.")
-@click.option("--entry", default="", help="The class to make, where the model file does not say it.")
-@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
+@click.option(
+    "--entry", default="", metavar="CLASS", help="The class to make, where the model file does not say it."
+)
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="What the class is made with."
+)
 @home_option
 def set_runtime(
     version_id: str,
@@ -81,7 +87,7 @@ def set_runtime(
         click.echo(_sentence(server.set_runtime(version_id, runtime)))
 
 
-@model.command("list")
+@model.command("list", short_help="List every family, and what runs it.")
 @json_option
 @home_option
 def list_families(as_json: bool, home: str | None) -> None:
@@ -99,7 +105,7 @@ def list_families(as_json: bool, home: str | None) -> None:
     _print_table(("Family", "Version", "Runs on", "Offered"), rows)
 
 
-@model.command("remove")
+@model.command("remove", short_help="Remove a family with its versions and files.")
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Cancel its unfinished jobs.")
 @home_option
@@ -146,7 +152,7 @@ def parse_parameter(text: str) -> tuple[str, Any]:
 
 
 def upload(server: Administration, path: Path) -> models_pb2.ModelFile:
-    """Upload the file `path`, with a progress bar on stderr where that is a terminal."""
+    """Upload the file `path`, with a progress bar on stderr, while it lasts, where that is a terminal."""
     with _progress_bar(path) as progress:
         return server.upload(path, progress)
 
@@ -154,7 +160,8 @@ def upload(server: Administration, path: Path) -> models_pb2.ModelFile:
 @contextmanager
 def _progress_bar(path: Path) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    shown = sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
         task = bar.add_task(path.name, total=path.stat().st_size)
         yield lambda sent: bar.advance(task, sent)
 
