@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Sequence
 
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.context import ServiceContext
@@ -85,11 +86,20 @@ class Housekeeping:
         """Remove what is past its retention: first the files, then the note that they are gone."""
         retention, media = self._store.retention, self._store.media
         due = retention.due(self._lifetimes)
-        for job_id in due.bodies:
-            media.body_path(job_id).unlink(missing_ok=True)
-        for job_id in due.results:
-            media.result_path(job_id).unlink(missing_ok=True)
-        retention.forget_bodies(due.bodies)
-        retention.forget_results(due.results)
+        retention.forget_bodies(_gone(due.bodies, media.remove_body))
+        retention.forget_results(_gone(due.results, media.remove_result))
         retention.delete_rows(due.rows)
         retention.delete_unlinked_opinions(self._lifetimes.row_s)
+
+
+def _gone(job_ids: Sequence[str], remove: Callable[[str], None]) -> list[str]:
+    """Return those of `job_ids` whose file could be removed; one that cannot must not keep the others."""
+    gone = []
+    for job_id in job_ids:
+        try:
+            remove(job_id)
+        except OSError as error:
+            log.error("a file cannot be removed (%s)", error.strerror, extra={"kept": job_id})
+        else:
+            gone.append(job_id)
+    return gone

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import subprocess
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from generated.radiomics import Model_pb2, Primitives3D_pb2
 from segint_grpc.domain.jobs import Job, JobState
@@ -153,3 +155,16 @@ def scan(seed: int = 1, shape_kji: tuple[int, int, int] = SHAPE_KJI, channel_id:
     )
     channel = Model_pb2.ModelInputChannel(ChannelID=channel_id, CalibratedVolume=calibrated)
     return Model_pb2.ModelInput(Channels=[channel]).SerializeToString()
+
+
+@contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
+    """Put an empty file system of that size over `folder`; skips where that is not allowed."""
+    options = f"size={size_bytes},mode=0700"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can mount a small file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
