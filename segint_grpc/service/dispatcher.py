@@ -17,6 +17,7 @@ from segint_grpc import errors, logs
 from segint_grpc.domain.jobs import Job, Lease, Result, Stage
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.figures import StageClock
+from segint_grpc.service.hop import OUTAGES, RETRY_S
 from segint_grpc.service.models import Models, ResolvedModel
 from segint_grpc.service.suitability import match_channels
 from segint_grpc.service.unpacking import Unpacking, as_job_failure
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 30.0
 REPORT_INTERVAL_S = 0.2
-RETRY_S = 1.0
 
 
 class Dispatcher:
@@ -106,8 +106,8 @@ class Dispatcher:
         prefer = [model.version_id for model in self._pool.loaded() if not model.busy]
         try:
             claimed = await self._hop.complete(self._jobs.claim, slot, LEASE_S, prefer)
-        except Exception:
-            log.exception("no job could be claimed")
+        except Exception as error:
+            log.error("no job could be claimed: %s", error, exc_info=not isinstance(error, OUTAGES))
             await asyncio.sleep(RETRY_S)
             self._work.set()
             return None
@@ -141,7 +141,7 @@ class Dispatcher:
         except Exception as error:
             failure = as_job_failure(error)
             verdict = partial(self._jobs.fail, lease, failure.error_code, failure.message)
-        return await self._hop.complete(self._record, verdict, job.id)
+        return await self._hop.insist(self._record, verdict, job.id)
 
     def _record(self, verdict: Callable[[], Job], job_id: str) -> Job:
         """Apply `verdict`, unless the job has gone on without its run: cancelled, or given to another."""
@@ -245,8 +245,9 @@ class Reports:
                 if self._run:
                     self._run.cancel()
                 return
-            except Exception:
-                log.exception("a run's progress could not be written down; it is tried again")
+            except Exception as error:
+                text = "a run's progress could not be written down: %s"
+                log.error(text, error, exc_info=not isinstance(error, OUTAGES))
                 await asyncio.sleep(RETRY_S)
 
     async def _write_news(self) -> None:

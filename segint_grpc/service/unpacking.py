@@ -20,7 +20,6 @@ from segint_grpc.wire.volumes import DimensionsChanged, Limits, VoxelFile, check
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 1.0
 CLIENT_MISTAKES = (errors.InvalidRequest, errors.TooLarge)
 
 
@@ -84,7 +83,7 @@ class Unpacking:
         logs.job_id.set(job.id)
         verdict = await self._checked(job.id, unpack)
         try:
-            job = await self._recorded(verdict)
+            job = await self._hop.insist(verdict)
         except errors.StaleLease:
             log.info("the job was ended while it was unpacked")
             await self.drop(job.id)
@@ -103,19 +102,6 @@ class Unpacking:
             failure = as_job_failure(error)
             return partial(jobs.fail_unclaimed, job_id, failure.error_code, failure.message)
         return partial(jobs.queue, job_id)
-
-    async def _recorded(self, verdict: Callable[[], Job]) -> Job:
-        """Return the job after `verdict`, tried until the database takes it.
-
-        Raises:
-            StaleLease: something else has ended the job.
-        """
-        while True:
-            try:
-                return await self._hop.run(verdict)
-            except (errors.DiskFull, errors.Unavailable):
-                log.exception("what became of a scan could not be written down; it is tried again")
-                await asyncio.sleep(RETRY_S)
 
     def _present(self, job_id: str) -> list[VoxelFile]:
         files = self._files.get(job_id)

@@ -11,7 +11,7 @@ import pytest
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import JobState
-from segint_grpc.service import unpacking
+from segint_grpc.service import hop
 from segint_grpc.service.unpacking import as_job_failure
 from segint_grpc.store import database
 from segint_grpc.worker.pool import WorkerPool
@@ -84,12 +84,12 @@ async def test_a_database_that_is_locked_for_a_while_delays_a_job_and_loses_none
     pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(database.PRAGMAS, "busy_timeout", 10)
-    monkeypatch.setattr(unpacking, "RETRY_S", 0.01)
+    monkeypatch.setattr(hop, "RETRY_S", 0.01)
     async with core_bench(pool, tmp_path, slots=0) as core:
         job = await core.submit(scan(shape_kji=(60, 256, 256)))
         with closing(sqlite3.connect(core.home.database, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            await eventually(lambda: "it is tried again" in caplog.text)
+            await eventually(lambda: "tried again" in caplog.text)
             assert core.store.jobs.get(job.id).state is JobState.RECEIVED
             connection.execute("ROLLBACK")
         assert (await core.until(job.id, state=JobState.QUEUED)).state is JobState.QUEUED
