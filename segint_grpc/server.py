@@ -7,6 +7,7 @@ queue, then the store closes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -52,7 +53,9 @@ async def _run(settings: Settings, home: Home, forks: ForkServer, ready_fd: int 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with core(settings, home, forks) as facts:
-        lifeline.announce_ready(ready_fd, facts)
+        with contextlib.suppress(BrokenPipeError):
+            # Whoever waited has gone, and stops this process next.
+            lifeline.announce_ready(ready_fd, facts)
         log.info("the core answers", extra=facts)
         await stop.wait()
         log.info("the core stops")
