@@ -47,10 +47,16 @@ def _remote(http: Endpoint, allow: Sequence[str], known: Sequence[Interface]) ->
     return [
         "In Velocity, type the address of the network that both computers share:",
         *(addresses or ["  (no network interface is up)"]),
-        f"Let in: {', '.join(allow)}; everybody else is refused.",
+        _let_in(allow),
         f"If nothing can reach it, open TCP port {http.port} in this machine's firewall:",
         *(f"  {command}" for command in _firewall_commands(http.port, allow)),
     ]
+
+
+def _let_in(allow: Sequence[str]) -> str:
+    if any(network.endswith("/0") for network in allow):
+        return "WARNING: every address is let in. Name the network that Velocity's computers are in instead."
+    return f"Let in: {', '.join(allow)}; everybody else is refused."
 
 
 def _firewall_commands(port: int, allow: Sequence[str]) -> list[str]:

@@ -29,6 +29,12 @@ def test_on_every_interface_it_gives_the_address_of_each() -> None:
     assert "0.0.0.0" not in text, "nobody can type that into a client"
 
 
+def test_letting_everybody_in_is_called_what_it_is() -> None:
+    text = banner(running("0.0.0.0:8000", "0.0.0.0/0"), KNOWN)
+    assert "WARNING" in text
+    assert "refused" not in text
+
+
 def test_it_names_the_home_and_the_grpc_address() -> None:
     text = banner(running("127.0.0.1:8000"), [])
     assert "/srv/segint" in text
