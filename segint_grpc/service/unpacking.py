@@ -121,7 +121,8 @@ class Unpacking:
 def as_job_failure(error: Exception) -> errors.JobFailure:
     """Return `error` as what the job's owner is told; the traceback of the unexpected goes to the log."""
     if isinstance(error, errors.JobFailure):
-        return error
+        # A model may say what is no Unicode text; neither the database nor protobuf would take it.
+        return type(error)(error.message.encode("utf-8", "replace").decode())
     if isinstance(error, errors.SegIntError):
         log.info("job failed: %s", error.message)
         kind = errors.ClientMistake if isinstance(error, CLIENT_MISTAKES) else errors.JobFailure

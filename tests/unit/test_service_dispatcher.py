@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -97,6 +99,42 @@ async def test_a_run_whose_lease_lapsed_ends_and_both_slots_go_on(
         gate.path.unlink()
         for waiting in [await core.submit(scan(seed), model) for seed in (2, 3)]:
             assert (await core.until(waiting.id, percent=50)).state is JobState.RUNNING
+
+
+async def test_what_a_model_says_in_no_known_alphabet_is_still_its_job_s_error(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        model = await core.model("Babel", "raise ValueError('half \\udcff a letter')")
+        job = await core.ended((await core.submit(scan(), model)).id)
+        assert (job.state, job.error_code) == (JobState.FAILED, "InternalError")
+        assert "half ? a letter" in job.error_text
+
+
+async def test_a_killed_model_process_gives_its_job_a_second_run(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        gate = core.gate()
+        job = await core.submit(scan(), await core.model("Gate", gate.wait))
+        await core.until(job.id, percent=50)
+        gate.open()
+        os.kill(next(loaded.pid for loaded in pool.loaded() if loaded.busy), signal.SIGKILL)
+        job = await core.ended(job.id)
+        assert (job.state, job.attempt) == (JobState.SUCCEEDED, 2)
+        outcomes = [run.outcome for run in core.store.jobs.runs(job.id)]
+        assert outcomes == [RunOutcome.CUT_SHORT, RunOutcome.SUCCEEDED]
+
+
+async def test_a_model_that_is_removed_fails_the_jobs_that_wait_for_it(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    async with core_bench(pool, tmp_path, slots=0) as core:
+        job = await core.submit(scan(), await core.model("Gone", "pass"))
+        await core.until(job.id, state=JobState.QUEUED)
+        core.store.models.remove_family("Gone")
+        core.services.dispatcher.start(1)
+        job = await core.ended(job.id)
+        assert (job.state, job.error_code) == (JobState.FAILED, "InternalError")
+        assert "Gone" in job.error_text
 
 
 async def claimed_unawares(core: CoreBench, job_id: str) -> None:
