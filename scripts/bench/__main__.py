@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = [row for name in options.chosen(wanted) for row in measure(name, lab)]
         peaks = lab.peaks_mb()
     show(here, rows, peaks)
+    if wanted.markdown:
+        wanted.markdown.write_text(report.markdown(rows) + "\n")
     if wanted.json:
         write(wanted.json, report.document(here, at, rows, peaks))
     if wanted.record:

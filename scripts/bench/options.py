@@ -21,6 +21,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="less of everything, in under a minute")
     add("--only", nargs="+", choices=MEASUREMENTS, metavar="WHAT", help=", ".join(MEASUREMENTS))
+    add("--markdown", type=Path, metavar="FILE", help="write the tables as docs/performance.md has them")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
     add("--record", action="store_true", help=f"add the medians to docs/performance/{HISTORY.name}")
     add("--plots", type=Path, nargs="?", const=NOTES, metavar="DIR", help="plot how cost grows, instead")

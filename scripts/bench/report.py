@@ -17,7 +17,7 @@ SLOWER = 1.15
 """A row is called worse than before when it is so by more than this factor."""
 LOOK_BACK = 5
 PHASES = ("upload", "acknowledge", "wait", "prepare", "model", "encode", "download", "total")
-VERDICTS = {True: "met", False: "[bold]missed[/bold]", None: ""}
+VERDICTS = {True: "met", False: "missed", None: ""}
 
 
 def print_rows(console: Console, rows: Iterable[Row]) -> None:
@@ -26,10 +26,9 @@ def print_rows(console: Console, rows: Iterable[Row]) -> None:
     for column in table.columns[1:6]:
         column.justify = "right"
     for row in rows:
-        target = "" if row.target is None else f"{'≥' if row.at_least else '≤'} {number(row.target)}"
         figures = map(number, (row.median, min(row.values), max(row.values)))
         original = number(row.original) if row.original else ""
-        table.add_row(row.name, original, target, *figures, row.unit, VERDICTS[row.met])
+        table.add_row(row.name, original, _target(row), *figures, row.unit, VERDICTS[row.met])
     console.print(table)
 
 
@@ -43,6 +42,24 @@ def print_phases(console: Console, rows: Iterable[Row]) -> None:
             table.add_row(row.name, *(f"{1000 * phases[phase]:.0f}" for phase in PHASES))
     if table.row_count:
         console.print(table)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the tables as Markdown, for docs/performance.md."""
+    lines = [
+        "| | original | target | median | min | max | unit | |",
+        "| --- |" + " ---: |" * 5 + " --- | --- |",
+    ]
+    for row in rows:
+        figures = (number(row.median), number(min(row.values)), number(max(row.values)))
+        original = number(row.original) if row.original else ""
+        cells = (row.name, original, _target(row), *figures, row.unit, VERDICTS[row.met])
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"| milliseconds | {' | '.join(PHASES)} |", "| --- |" + " ---: |" * len(PHASES)]
+    for row in rows:
+        if phases := row.facts.get("phases_s"):
+            lines.append(f"| {row.name} | {' | '.join(f'{1000 * phases[name]:.0f}' for name in PHASES)} |")
+    return "\n".join(lines)
 
 
 def print_peaks(console: Console, peaks: dict[str, float]) -> None:
@@ -88,6 +105,10 @@ def record(history: Path, machine: dict[str, Any], at: str, rows: Iterable[Row])
     history.parent.mkdir(parents=True, exist_ok=True)
     with history.open("a") as file:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _target(row: Row) -> str:
+    return "" if row.target is None else f"{'≥' if row.at_least else '≤'} {number(row.target)}"
 
 
 def _compare(row: Row, earlier: Sequence[dict[str, float]]) -> str:

@@ -26,7 +26,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_job_is_timed_against_the_floor_phase_by_phase(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    main(["--only", "threshold", "--slices", "2", "--rounds", "2", "--json", str(found)])
+    tables = tmp_path / "tables.md"
+    files = ("--json", str(found), "--markdown", str(tables))
+    main(["--only", "threshold", "--slices", "2", "--rounds", "2", *files])
     document = json.loads(found.read_text())
     (row,) = document["rows"]
     assert row["name"] == "torch threshold, 2 slices"
@@ -35,6 +37,7 @@ def test_a_job_is_timed_against_the_floor_phase_by_phase(tmp_path: Path) -> None
     assert set(row["phases_s"]) == PHASES
     assert document["machine"]["cores"] > 0
     assert document["peak_mb"]["core"] > 10
+    assert tables.read_text().count("| torch threshold, 2 slices |") == 2
 
 
 def test_memory_and_throughput_are_measured(tmp_path: Path) -> None:
