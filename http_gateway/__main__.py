@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -37,7 +38,9 @@ async def run(settings: Settings, ready_fd: int | None = None) -> None:
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as gateway:
         log.info("listening", extra={"http": gateway.address})
-        lifeline.announce_ready(ready_fd, {"http": gateway.address})
+        with contextlib.suppress(BrokenPipeError):
+            # Whoever waited has gone, and stops this process next.
+            lifeline.announce_ready(ready_fd, {"http": gateway.address})
         await stop.wait()
         log.info("stopping")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aiohttp import web
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from generated.radiomics import Model_pb2
 from http_gateway.exchange import Exchange
 from http_gateway.negotiation import JSON, PROTOBUF
+from http_gateway.prepared import Prepared, to_json
 from http_gateway.refusals import Refusal
 
 TEXT = "text/plain; charset=utf-8"
@@ -26,19 +26,18 @@ def headers(exchange: Exchange, content_type: str) -> dict[str, str]:
     }
 
 
-def to_json(message: Message) -> bytes:
-    """Return `message` in the proto3 JSON mapping: names as in the .proto, default values left out."""
-    text = json_format.MessageToJson(
-        message, preserving_proto_field_name=True, indent=None, ensure_ascii=False
-    )
-    return text.encode()
-
-
 def answer(exchange: Exchange, message: Message, status: int = 200) -> web.Response:
     """Return `message` as the client asked for it; one with zero values only has an empty protobuf body."""
     if exchange.protobuf:
         return _respond(exchange, message.SerializeToString(), PROTOBUF, status)
     return _respond(exchange, to_json(message), JSON, status)
+
+
+def answer_prepared(exchange: Exchange, prepared: Prepared) -> web.Response:
+    """Return a message as `answer` does, without writing it anew."""
+    if exchange.protobuf:
+        return _respond(exchange, prepared.protobuf, PROTOBUF, 200)
+    return _respond(exchange, prepared.json, JSON, 200)
 
 
 def answer_bytes(exchange: Exchange, body: bytes, content_type: str) -> web.Response:

@@ -75,7 +75,7 @@ def _explain(error: BaseException | None) -> Refusal:
 
 
 class AccessLog(AbstractAccessLogger):
-    """One line and one count for each answer; nothing of a body, a query or a header is logged."""
+    """One count and one line for each answer; nothing of a body, a query or a header is logged."""
 
     def __init__(self, services: Services, logger: logging.Logger, log_format: str) -> None:
         """Count in `services.metrics`."""
@@ -89,6 +89,9 @@ class AccessLog(AbstractAccessLogger):
         self._services.metrics.count(
             exchange.route, request.method, response.status, time, exchange.received_bytes, sent_bytes
         )
+        level = exchange.log_level if response.status < 400 else logging.INFO
+        if not self.logger.isEnabledFor(level):
+            return
         if "id" in exchange.parameters and not logs.job_id.get():
             logs.job_id.set(exchange.parameters["id"][:64])
         facts = {
@@ -100,7 +103,7 @@ class AccessLog(AbstractAccessLogger):
             "received_bytes": exchange.received_bytes,
             "sent_bytes": sent_bytes,
         }
-        self.logger.info("%s %s", request.method, exchange.route, extra=facts)
+        self.logger.log(level, "%s %s", request.method, exchange.route, extra=facts)
 
 
 def _printable(path: str) -> str:

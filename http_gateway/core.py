@@ -1,4 +1,4 @@
-"""The gateway's line to the core: one gRPC channel that mends itself, and a deadline on every call."""
+"""The gateway's line to the core: gRPC channels that mend themselves, and a deadline on every call."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
 
 SubmitCall = grpc.aio.StreamUnaryCall[segmentation.SubmitRequest, segmentation.SubmitResponse]
 ResultCall = grpc.aio.UnaryStreamCall[segmentation.GetResultRequest, segmentation.GetResultResponse]
+JobsCall = grpc.aio.UnaryStreamCall[segmentation.WatchJobsRequest, segmentation.WatchJobsResponse]
 WatchCall = grpc.aio.UnaryStreamCall[segmentation.WatchProgressRequest, segmentation.WatchProgressResponse]
 
 
@@ -48,12 +49,18 @@ def core_target(settings: Settings) -> str:
 
 
 class Core:
-    """The core's services over one channel. Every call may raise grpc.aio.AioRpcError."""
+    """The core's services. Every call may raise grpc.aio.AioRpcError."""
 
     def __init__(self, target: str) -> None:
-        """Prepare a channel to `target` (gRPC naming, for instance `unix:/path` or `host:port`)."""
+        """Prepare channels to `target` (gRPC naming, for instance `unix:/path` or `host:port`).
+
+        News have one of their own: they wait for no upload, and while they wait for a core that is away no
+        other call is refused on account of a connection that they have just tried in vain.
+        """
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._news_channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self.segmentation = SegmentationStub(self._channel)
+        self._news = SegmentationStub(self._news_channel)
         self._operations = OperationsStub(self._channel)
         self._check: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = self._channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -62,8 +69,9 @@ class Core:
         )
 
     async def close(self) -> None:
-        """End every call and the connection."""
+        """End every call and the connections."""
         await self._channel.close()
+        await self._news_channel.close()
 
     async def ask(
         self,
@@ -89,6 +97,15 @@ class Core:
         """Start to watch a job."""
         return self.segmentation.WatchProgress(
             request, timeout=WATCH_DEADLINE_S, metadata=_metadata(request_id)
+        )
+
+    def watch_jobs(self, request_id: str) -> JobsCall:
+        """Start to watch every job and the models; a core that is away is waited for."""
+        return self._news.WatchJobs(
+            segmentation.WatchJobsRequest(),
+            timeout=WATCH_DEADLINE_S,
+            metadata=_metadata(request_id),
+            wait_for_ready=True,
         )
 
     async def figures(self, request_id: str) -> operations.GetFiguresResponse:

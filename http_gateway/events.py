@@ -15,6 +15,7 @@ from generated.segint.v1 import segmentation_pb2 as pb
 from http_gateway import answers
 from http_gateway.core import WatchCall
 from http_gateway.exchange import Exchange
+from http_gateway.mirror import NO_ROUND
 from http_gateway.refusals import Refusal, refusal_for
 
 EVENT_STREAM = "text/event-stream"
@@ -47,9 +48,12 @@ async def events(exchange: Exchange) -> web.StreamResponse:
 async def _forward(
     exchange: Exchange, call: WatchCall, job: job_pb2.JobProgress | None, response: web.StreamResponse
 ) -> None:
+    mirror = exchange.services.mirror
     try:
         while job is not None:
             final = job.state in FINAL_STATES
+            # A poll must not fall behind an event.
+            mirror.learn_job(job.segmentation_id, job.model_id, job.progress, NO_ROUND)
             await response.write(as_event("end" if final else "progress", describe(job)))
             job = None if final else await _await_job(exchange, call, response)
     except grpc.aio.AioRpcError as error:

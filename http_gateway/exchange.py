@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from multidict import MultiMapping
 
 from http_gateway.core import Core
 from http_gateway.metrics import Metrics
+from http_gateway.mirror import Mirror
 from http_gateway.negotiation import wants_protobuf
 from http_gateway.networks import Address, parse_address
 from http_gateway.service_url import Machine
@@ -27,6 +29,7 @@ class Services:
 
     settings: Settings
     core: Core
+    mirror: Mirror
     metrics: Metrics
     machine: Machine
     openapi: bytes
@@ -46,6 +49,8 @@ class Exchange:
     peer: Address | None
     route: str = "unknown"
     """The route's path in the route table, for the log and the figures."""
+    log_level: int = logging.INFO
+    """Of the line in the log if all goes well."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The ids in the path, percent-decoded."""
     received_bytes: int = 0

@@ -72,6 +72,7 @@ class Front:
             allowed = ", ".join(match.routes)
             details = f"The method allowed here is {allowed}, not {request.method[:32]}."
             raise Refusal(403, details, {"Allow": allowed})
+        exchange.log_level = route.log_level
         return route
 
     async def _check_body(self, exchange: Exchange, route: Route) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from segint_grpc import errors
@@ -28,6 +29,7 @@ def _parse_network(text: str) -> Network:
         raise errors.InvalidSetting(f"allow: {text!r} is no network; write one as 192.168.10.0/24.") from None
 
 
+@lru_cache(maxsize=256)
 def parse_address(host: str) -> Address | None:
     """Return `host` as an address, zone removed and IPv4-mapped IPv6 as IPv4; None where it is no address."""
     try:

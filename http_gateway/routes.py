@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from generated.radiomics import Model_pb2
 from http_gateway import catalog, events, operations, opinions, segmentation
 from http_gateway.answers import TEXT
@@ -43,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
         segmentation.progress,
         "How far a job is: it has ended when Progress is 100 or Errors is not empty.",
         Model_pb2.SegmentationProgress,
+        log_level=logging.DEBUG,  # clients ask several times a second, and would push the rest out of the log
     ),
     Route("DELETE", _JOB, segmentation.cancel, "Cancel a job.", Model_pb2.SegmentationProgress),
     Route(

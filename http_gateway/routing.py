@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -26,6 +27,8 @@ class Route:
     """The message that it takes, always as protobuf."""
     body_max_bytes: int = 0
     """Largest body; 0: as large as the setting `upload_max_bytes` allows."""
+    log_level: int = logging.INFO
+    """Of the line in the log for an answer where all is well."""
 
 
 @dataclass(frozen=True)

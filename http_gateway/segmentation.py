@@ -8,11 +8,14 @@ import grpc
 from aiohttp import web
 
 from generated.radiomics import Model_pb2
+from generated.segint.v1 import job_pb2
 from generated.segint.v1 import segmentation_pb2 as pb
 from http_gateway import answers, intake
 from http_gateway.core import ResultCall, SubmitCall
 from http_gateway.exchange import Exchange
+from http_gateway.mirror import Mirror
 from http_gateway.negotiation import JSON, PROTOBUF
+from http_gateway.prepared import Prepared, to_json
 from http_gateway.refusals import Refusal, told_by_core
 from segint_grpc import logs
 from segint_grpc import refusal as early
@@ -30,19 +33,23 @@ async def post(exchange: Exchange) -> web.StreamResponse:
 
 
 async def progress(exchange: Exchange) -> web.StreamResponse:
-    """Answer the SegmentationProgress of a job."""
-    core = exchange.services.core
-    request = pb.GetProgressRequest(**exchange.job)
-    response = await core.ask(core.segmentation.GetProgress, request, exchange.request_id)
-    return answers.answer(exchange, response.job.progress)
+    """Answer the SegmentationProgress of a job, which the core pushes while the job is under way."""
+    core, mirror = exchange.services.core, exchange.services.mirror
+    known, asked_in = mirror.job(exchange.parameters["id"], exchange.parameters["model"]), mirror.round
+    if known is None:
+        request = pb.GetProgressRequest(**exchange.job)
+        response = await core.ask(core.segmentation.GetProgress, request, exchange.request_id)
+        known = _learn(mirror, response.job, asked_in)
+    return answers.answer_prepared(exchange, known)
 
 
 async def cancel(exchange: Exchange) -> web.StreamResponse:
     """Cancel a job and answer its SegmentationProgress."""
-    core = exchange.services.core
+    core, mirror = exchange.services.core, exchange.services.mirror
+    asked_in = mirror.round
     request = pb.CancelRequest(**exchange.job)
     response = await core.ask(core.segmentation.Cancel, request, exchange.request_id)
-    return answers.answer(exchange, response.job.progress)
+    return answers.answer_prepared(exchange, _learn(mirror, response.job, asked_in))
 
 
 async def result(exchange: Exchange) -> web.StreamResponse:
@@ -58,6 +65,10 @@ async def result(exchange: Exchange) -> web.StreamResponse:
         return await _translate(exchange, call, first.header.size_bytes)
     finally:
         call.cancel()
+
+
+def _learn(mirror: Mirror, job: job_pb2.JobProgress, asked_in: int) -> Prepared:
+    return mirror.learn_job(job.segmentation_id, job.model_id, job.progress, asked_in)
 
 
 async def _upload(exchange: Exchange, call: SubmitCall) -> pb.SubmitResponse:
@@ -155,4 +166,4 @@ async def _translate(exchange: Exchange, call: ResultCall, size_bytes: int) -> w
 
 
 def _result_as_json(stored: bytes) -> bytes:
-    return answers.to_json(Model_pb2.ModelOutput.FromString(stored))
+    return to_json(Model_pb2.ModelOutput.FromString(stored))

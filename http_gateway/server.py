@@ -13,8 +13,10 @@ from aiohttp import web
 from http_gateway.connection import ConnectionServer
 from http_gateway.core import Core, core_target
 from http_gateway.exchange import Services
+from http_gateway.follower import following
 from http_gateway.front import Front
 from http_gateway.metrics import Metrics
+from http_gateway.mirror import Mirror
 from http_gateway.networks import check_listening, parse_endpoint, parse_networks
 from http_gateway.openapi import describe
 from http_gateway.routes import ROUTES
@@ -51,7 +53,8 @@ async def serve(settings: Settings) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as stack:
         core = Core(core_target(settings))
         stack.push_async_callback(core.close)
-        services = Services(settings, core, Metrics(), Machine(), describe(ROUTES))
+        services = Services(settings, core, Mirror(), Metrics(), Machine(), describe(ROUTES))
+        await stack.enter_async_context(following(core, services.mirror))
         front = Front(services, Router(ROUTES))
         runner = web.ServerRunner(ConnectionServer(front, services), shutdown_timeout=_CLEANUP_S)
         await runner.setup()

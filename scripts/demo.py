@@ -104,7 +104,8 @@ def add_example_model(home: Path, folder: Path) -> None:
         (*SEGINT, "model", "import", folder / "hu_ranges.pb", "--home", home),
         (*SEGINT, "model", "set", VERSION_ID, "--backend", "pytorch", *files, *OFFER, "--home", home),
     ):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        # As with the server: Ctrl-C reaches the demo alone, which then ends the command without a traceback.
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, process_group=0)
     say(f"The model {VERSION_ID} is added.")
 
 

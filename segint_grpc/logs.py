@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
-import uuid
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 def new_request_id() -> str:
     """Return an id for a request that came without one."""
-    return uuid.uuid4().hex[:16]
+    return os.urandom(8).hex()
 
 
 class JsonLines(logging.Formatter):
@@ -53,9 +53,26 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+class RotatingLines(logging.handlers.RotatingFileHandler):
+    """A rotating file that formats each record once, where the standard one does so twice."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record` as a line, in a new file where this one would grow too large."""
+        try:
+            line = self.format(record) + self.terminator
+            if self.stream is None:
+                self.stream = self._open()
+            if self.maxBytes and self.stream.tell() + len(line) > self.maxBytes:
+                self.doRollover()
+            self.stream.write(line)
+            self.flush()
+        except Exception:
+            self.handleError(record)
+
+
 def configure(process: str, folder: Path, level: str, max_bytes: int, files: int) -> None:
     """Send every log record of this process to `folder`/`process`.log, and warnings to stderr too."""
-    rotating = logging.handlers.RotatingFileHandler(
+    rotating = RotatingLines(
         folder / f"{process}.log", maxBytes=max_bytes, backupCount=files, encoding="utf-8"
     )
     stderr = logging.StreamHandler(sys.stderr)

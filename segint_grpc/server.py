@@ -7,9 +7,10 @@ queue, then the store closes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -25,21 +26,10 @@ from segint_grpc.api.models import ModelsServicer
 from segint_grpc.api.operations import OperationsServicer
 from segint_grpc.api.segmentation import SegmentationServicer
 from segint_grpc.home import Home
-from segint_grpc.service.changes import Changes
-from segint_grpc.service.context import ServiceContext
-from segint_grpc.service.dispatcher import Dispatcher
-from segint_grpc.service.gate import Gate
-from segint_grpc.service.hop import Hop
-from segint_grpc.service.housekeeping import Housekeeping
 from segint_grpc.service.job_administration import JobAdministration
 from segint_grpc.service.job_statistics import Statistics
-from segint_grpc.service.jobs import Jobs
-from segint_grpc.service.memory_fit import MemoryFit
-from segint_grpc.service.models import Models
 from segint_grpc.service.opinions import Opinions
-from segint_grpc.service.submission import Submissions
-from segint_grpc.service.unpacking import Unpacking
-from segint_grpc.service.version_runs import VersionRuns
+from segint_grpc.service.services import Services, going_on, services
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import open_store
 from segint_grpc.worker.fork_server import ForkServer
@@ -67,7 +57,9 @@ async def _run(settings: Settings, home: Home, forks: ForkServer, ready_fd: int 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with core(settings, home, forks) as facts:
-        lifeline.announce_ready(ready_fd, facts)
+        with contextlib.suppress(BrokenPipeError):
+            # Whoever waited has gone, and stops this process next.
+            lifeline.announce_ready(ready_fd, facts)
         log.info("the core answers", extra=facts)
         await stop.wait()
         log.info("the core stops")
@@ -78,72 +70,43 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
     """Serve while the context lasts; gives the addresses that it answers on."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(open_store(home))
-        hop = stack.enter_context(Hop("segint-store"))
-        context = ServiceContext(store, hop, settings)
         options = PoolOptions.of(settings, home)
         pool = await stack.enter_async_context(WorkerPool(forks, options))
-
-        models = Models(store, hop, Changes(pool.forget, context.board.publish_models))
-        await models.add_sample_family()
-        work = asyncio.Event()
-        unpacking = Unpacking(context, work.set)
-        stack.push_async_callback(unpacking.close)
-        dispatcher = Dispatcher(context, models, pool, unpacking, work)
-        stack.push_async_callback(dispatcher.stop)
-        housekeeping = Housekeeping(context, models, unpacking, work)
-        await housekeeping.take_up()
-        submissions = Submissions(
-            context, models, unpacking, MemoryFit(store, options.memory_bytes, settings.voxels_max)
-        )
-        stack.callback(submissions.close)
-        jobs = Jobs(context, dispatcher)
-        runs = VersionRuns(context, models, pool, Gate(context, pool))
+        running = await stack.enter_async_context(services(settings, store, pool))
         checker = health.HealthServicer()
-        services = _services(
-            SegmentationServicer(submissions, jobs, models, context.figures, hop),
-            ModelsServicer(models, jobs, runs, Statistics(context)),
-            JobsServicer(JobAdministration(context, jobs, submissions, dispatcher), Opinions(context), hop),
-            OperationsServicer(context, dispatcher),
-            checker,
-        )
-        facts = await _open_doors(stack, settings, home, services)
-        stack.callback(context.board.close)
+        facts = await _open_doors(stack, settings, home, _registered(running, checker))
+        stack.callback(running.context.board.close)
         stack.push_async_callback(checker.enter_graceful_shutdown)
-        dispatcher.start(options.slots)
-        for chore in (housekeeping.run(), _tell_readiness(checker, pool)):
-            stack.push_async_callback(_end, asyncio.create_task(chore))
+        await stack.enter_async_context(going_on(_tell_readiness(checker, pool)))
+        running.dispatcher.start(options.slots)
         yield facts
 
 
-def _services(
-    segmentation: SegmentationServicer,
-    models: ModelsServicer,
-    jobs: JobsServicer,
-    operations: OperationsServicer,
-    checker: health.HealthServicer,
-) -> list[doors.Registered]:
-    return [
-        doors.Registered(
-            SEGMENTATION, partial(segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation)
-        ),
-        doors.Registered("segint.v1.Models", partial(models_pb2_grpc.add_ModelsServicer_to_server, models)),
-        doors.Registered("segint.v1.Jobs", partial(jobs_pb2_grpc.add_JobsServicer_to_server, jobs)),
-        doors.Registered(
-            "segint.v1.Operations",
-            partial(operations_pb2_grpc.add_OperationsServicer_to_server, operations),
-        ),
-        doors.Registered(
-            "grpc.health.v1.Health", partial(health_pb2_grpc.add_HealthServicer_to_server, checker)
-        ),
-    ]
+def _registered(running: Services, checker: health.HealthServicer) -> list[doors.Registered]:
+    context = running.context
+    segmentation = SegmentationServicer(
+        running.submissions, running.jobs, running.models, context.figures, context.hop
+    )
+    models = ModelsServicer(running.models, running.jobs, running.runs, Statistics(context))
+    administration = JobAdministration(context, running.jobs, running.submissions, running.dispatcher)
+    jobs = JobsServicer(administration, Opinions(context), context.hop)
+    operations = OperationsServicer(context, running.dispatcher)
+    adders: dict[str, Callable[[grpc.aio.Server], None]] = {
+        SEGMENTATION: partial(segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation),
+        "segint.v1.Models": partial(models_pb2_grpc.add_ModelsServicer_to_server, models),
+        "segint.v1.Jobs": partial(jobs_pb2_grpc.add_JobsServicer_to_server, jobs),
+        "segint.v1.Operations": partial(operations_pb2_grpc.add_OperationsServicer_to_server, operations),
+        "grpc.health.v1.Health": partial(health_pb2_grpc.add_HealthServicer_to_server, checker),
+    }
+    return [doors.Registered(name, add_to) for name, add_to in adders.items()]
 
 
 async def _open_doors(
-    stack: AsyncExitStack, settings: Settings, home: Home, services: list[doors.Registered]
+    stack: AsyncExitStack, settings: Settings, home: Home, registered: list[doors.Registered]
 ) -> dict[str, str]:
     """Bind and start both doors; at the context's end they close before anything below them."""
-    names = [service.name for service in services]
-    everything = [*services, *reflection.services(names)]
+    names = [service.name for service in registered]
+    everything = [*registered, *reflection.services(names)]
     public = [service for service in everything if service.name not in doors.PRIVATE]
     tcp = doors.build_door(public, settings.allow, doors.PRIVATE)
     unix = doors.build_door(everything)
@@ -166,8 +129,3 @@ async def _tell_readiness(checker: health.HealthServicer, pool: WorkerPool) -> N
     while True:
         await checker.set(SEGMENTATION, status.SERVING if pool.ready() else status.NOT_SERVING)
         await asyncio.sleep(READINESS_INTERVAL_S)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -21,8 +21,16 @@ CONFIG_NAME = "segint.toml"
 MIB = 1024 * 1024
 
 
-def _setting(default: Any, explanation: str, *, minimum: float | None = None) -> Any:
-    return field(default=default, metadata={"explanation": explanation, "minimum": minimum})
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+OTHER_VARIABLES = frozenset({"SEGINT_SERVER"})
+"""What else of this project is read from the environment: the command line's server."""
+
+
+def _setting(
+    default: Any, explanation: str, *, minimum: float | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    metadata = {"explanation": explanation, "minimum": minimum, "choices": choices}
+    return field(default=default, metadata=metadata)
 
 
 def default_home() -> Path:
@@ -86,7 +94,7 @@ class Settings:
     stop_grace_s: float = _setting(
         6.0, "Time for requests and jobs in progress when the server stops", minimum=0
     )
-    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR", choices=LOG_LEVELS)
     log_max_bytes: int = _setting(20 * MIB, "Size at which a log file is rotated", minimum=1024)
     log_files: int = _setting(5, "Rotated log files that are kept", minimum=0)
 
@@ -121,9 +129,7 @@ def explain(
     """Return every setting's value with its origin, in the order of `Settings`; raises as `load`."""
     environment = os.environ if environment is None else environment
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    from_environment = {
-        f.name: environment[variable(f.name)] for f in fields(Settings) if variable(f.name) in environment
-    }
+    from_environment = _read_environment(environment)
     home = given.get("home") or from_environment.get("home") or ""
     sources = {f.name: Source(f.default, "default") for f in fields(Settings)}
     layers = (
@@ -148,11 +154,21 @@ def explanation(name: str) -> str:
     return str(_field(name, "settings").metadata["explanation"])
 
 
+def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what is a setting, and what is so like one that it must be a slip; leave the rest alone."""
+    known = [f.name for f in fields(Settings)]
+    prefixed = (name for name in environment if name.startswith(variable("")) and name not in OTHER_VARIABLES)
+    given = {name.removeprefix(variable("")).lower(): environment[name] for name in prefixed}
+    return {name: value for name, value in given.items() if difflib.get_close_matches(name, known, n=1)}
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        raise errors.InvalidSetting(f"{path} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise errors.InvalidSetting(f"{path} is no valid TOML: {error}") from None
 
@@ -174,6 +190,10 @@ def _parse(name: str, value: Any, origin: str) -> Any:
     except (TypeError, ValueError):
         wanted = "a list of strings" if kind not in (int, float, str) else f"of type {kind.__name__}"
         raise errors.InvalidSetting(f"{origin}: {name} must be {wanted}, not {value!r}.") from None
+    choices = entry.metadata["choices"]
+    if choices and parsed not in choices:
+        wanted = ", ".join(choices)
+        raise errors.InvalidSetting(f"{origin}: {name} must be one of {wanted}, not {value!r}.")
     minimum = entry.metadata["minimum"]
     if minimum is not None and not parsed >= minimum:
         raise errors.InvalidSetting(f"{origin}: {name} must be at least {minimum}, not {value!r}.")

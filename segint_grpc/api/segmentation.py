@@ -69,9 +69,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
             size_bytes=header.size_bytes if header.HasField("size_bytes") else None,
         )
         job, repeated = await self._submissions.submit(posting, _chunks(request_iterator))
-        task = Model_pb2.SegmentationTask(
-            SegmentationID=job.id, StartTime=timestamp(job.submitted_at)
-        )
+        task = Model_pb2.SegmentationTask(SegmentationID=job.id, StartTime=timestamp(job.submitted_at))
         return segmentation_pb2.SubmitResponse(task=task, repeated_post=repeated)
 
     async def GetProgress(
@@ -105,9 +103,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         job, path = await self._jobs.result(request.segmentation_id, request.model_id)
         file = await self._hop.run(_open_result, path)
         with file:
-            header = segmentation_pb2.ResultHeader(
-                size_bytes=job.result_bytes or 0, sha256=job.result_sha256
-            )
+            header = segmentation_pb2.ResultHeader(size_bytes=job.result_bytes or 0, sha256=job.result_sha256)
             yield segmentation_pb2.GetResultResponse(header=header)
             while chunk := await self._hop.run(file.read, CHUNK_BYTES):
                 self._figures.bytes_sent += len(chunk)

@@ -18,7 +18,7 @@ def config() -> None:
     """Look at the settings."""
 
 
-@config.command()
+@config.command(short_help="Explain every setting and show its value.")
 @click.option("--home", metavar="DIR", help=explanation("home"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--markdown", is_flag=True, help="As docs/settings.md: defaults and explanations alone.")

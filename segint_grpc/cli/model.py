@@ -9,7 +9,7 @@ from segint_grpc.cli.model_package import init, pack
 from segint_grpc.cli.model_transfer import check, pull, push
 
 
-@click.group()
+@click.group(short_help="Add, list and remove the models of this machine's server.")
 def model() -> None:
     """Bring models to the server of a home, say what runs them, check them and offer them to clients."""
 

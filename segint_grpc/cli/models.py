@@ -11,14 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from generated.radiomics import Model_pb2
-from segint_grpc.cli.segment import SERVER_URL
+from segint_grpc.cli.segment import server_option
 from segint_grpc.client.velocity import VelocityClient
 
 
-@click.command()
-@click.option(
-    "--server", default=SERVER_URL, show_default=True, envvar="SEGINT_SERVER", help="Where SegInt answers."
-)
+@click.command(short_help="List the models that a server offers.")
+@server_option
 @click.option("--json", "as_json", is_flag=True, help="Print the server's ModelsCollection as JSON.")
 def models(server: str, as_json: bool) -> None:
     """List the models that a server offers: ids for `segint segment --model`, inputs and structures.

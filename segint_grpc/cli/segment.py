@@ -57,14 +57,23 @@ class ChannelPath(click.ParamType[tuple[str, Path]]):
         return channel_id, Path(path)
 
 
-@click.command()
+server_option = click.option(
+    "--server",
+    metavar="URL",
+    default=SERVER_URL,
+    show_default=True,
+    envvar="SEGINT_SERVER",
+    show_envvar=True,
+    help="Where SegInt answers.",
+)
+
+
+@click.command(short_help="Have a scan segmented and write its masks.")
 @click.argument("scan", type=click.Path(path_type=Path))
 @click.option(
     "--model", "model_id", default="", metavar="ID", help="The model's id, as `segint models` lists it."
 )
-@click.option(
-    "--server", default=SERVER_URL, show_default=True, envvar="SEGINT_SERVER", help="Where SegInt answers."
-)
+@server_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for the files; default: SCAN_masks, here."
 )
@@ -148,14 +157,14 @@ class Outcome:
 def _carry_out(order: Order, bar: SegmentationBar) -> Outcome:
     # Whatever is missing here for writing is better known before the model runs than after it.
     outcome = load_part("outcome")
-    folder = outcome.prepare_folder(order.out)
-    bar.leg("read")
-    main = _read(order.scan, order.series, bar)
-    others = {channel_id: _read(path, "", bar) for channel_id, path in order.channels.items()}
-    version, scans, output = asyncio.run(_talk(order, main, others, bar))
-    bar.leg("write")
-    masks = decode_masks(output, scans)
-    written = outcome.write_outcome(folder, masks, scans, version.ID)
+    with outcome.prepared_folder(order.out) as folder:
+        bar.leg("read")
+        main = _read(order.scan, order.series, bar)
+        others = {channel_id: _read(path, "", bar) for channel_id, path in order.channels.items()}
+        version, scans, output = asyncio.run(_talk(order, main, others, bar))
+        bar.leg("write")
+        masks = decode_masks(output, scans)
+        written = outcome.write_outcome(folder, masks, scans, version.ID)
     return Outcome(version.ID, written.masks, written.overlays)
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from segint_grpc import lifeline
 from segint_grpc.cli.sentences import sentences
-from segint_grpc.serve import background
+from segint_grpc.serve import background, record
 from segint_grpc.serve import run as server
 from segint_grpc.serve.addresses import interfaces
 from segint_grpc.serve.banner import banner
 from segint_grpc.serve.record import Running
-from segint_grpc.settings import Settings, explanation, load
+from segint_grpc.settings import explanation
+
+HELP = {"help_option_names": ["-h", "--help"]}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,7 +40,7 @@ def server_options(function: Function) -> Function:
     return function
 
 
-@click.command()
+@click.command(short_help="Run the server until Ctrl-C or SIGTERM.")
 @server_options
 @click.option("--ready-fd", type=int, hidden=True)
 @click.option("--die-with-parent", is_flag=True, hidden=True)
@@ -45,30 +51,39 @@ def serve(ready_fd: int | None, die_with_parent: bool, **options: Any) -> None:
     server.run(_overrides(options), _print_banner, ready_fd)
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @server_options
 def run(**options: Any) -> None:
     """Start `segint serve` in the background and wait until it is ready. segint_kill stops it."""
     with sentences():
         overrides = _overrides(options)
-        running, fresh = background.start(background.home_of(overrides), _arguments(overrides))
+        place = background.home_of(overrides)
+        overrides.pop("home", None)
+        running, fresh = background.start(place, _arguments(overrides))
         if not fresh:
             click.echo(f"SegInt already runs in the background (process {running.pid}).")
-        _print_banner(running, load(overrides))
-        click.echo("Stop it with: segint_kill" + (f" --home {running.home}" if options["home"] else ""))
+        _print_banner(running)
+        home = ("--home", running.home) if options["home"] else ()
+        click.echo(f"Stop it with: {shlex.join((_typed('segint_kill'), *home))}")
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @click.option("--home", metavar="DIR", help=explanation("home"))
 def kill(home: str | None) -> None:
     """Stop the server that segint_run started, and no other."""
     with sentences():
         place = background.home_of({"home": home})
         running = background.stop(place)
-        if running is None:
-            click.echo(f"Nothing that segint_run started is running in {place.path}.")
-        else:
+        other = record.read(record.serve_file(place))
+        if running is not None:
             click.echo(f"SegInt (process {running.pid}) is stopped.")
+        elif other is not None:
+            click.echo(
+                f"The server in {place.path} (process {other.pid}) was not started by segint_run; "
+                "stop it where it was started."
+            )
+        else:
+            click.echo(f"Nothing that segint_run started is running in {place.path}.")
 
 
 def _overrides(options: dict[str, Any]) -> dict[str, Any]:
@@ -83,5 +98,10 @@ def _arguments(overrides: dict[str, Any]) -> list[str]:
     return arguments
 
 
-def _print_banner(running: Running, settings: Settings) -> None:
-    click.echo(banner(running, settings.allow, interfaces()))
+def _typed(command: str) -> str:
+    """Return what to type for `command`: its name, or its path where the shell would not find it."""
+    return command if shutil.which(command) else str(Path(sys.executable).with_name(command))
+
+
+def _print_banner(running: Running) -> None:
+    click.echo(banner(running, interfaces()))

@@ -20,7 +20,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from segint_grpc import errors
-from segint_grpc.client.calibration import to_int16
+from segint_grpc.client.calibration import Calibration
 from segint_grpc.client.dicom_stack import Slice, stack
 from segint_grpc.client.scan import Scan, frame_of
 
@@ -46,11 +46,12 @@ def read(folder: Path, series: str = "") -> Scan:
     chosen, notes = _choose(found, series, folder)
     ordered, geometry = stack(chosen)
     image_kji = np.empty(geometry.shape_kji, dtype=np.int16)
+    calibration = Calibration()
     for k, piece in enumerate(ordered):
-        image_kji[k] = _pixels(piece)
+        image_kji[k] = _pixels(piece, calibration)
     if ignored:
         notes = (*notes, f"{ignored} other files in {folder} hold no slices and were left out.")
-    return Scan(image_kji, geometry, frame_of(geometry), str(folder), notes)
+    return Scan(image_kji, geometry, frame_of(geometry), str(folder), notes + calibration.notes)
 
 
 def _headers(folder: Path) -> tuple[dict[str, list[Slice]], int]:
@@ -113,7 +114,7 @@ def _by_size(series: Iterable[tuple[str, list[Slice]]]) -> list[tuple[str, list[
     return sorted(series, key=lambda item: (-len(item[1]), item[0]))
 
 
-def _pixels(piece: Slice) -> NDArray[np.int16]:
+def _pixels(piece: Slice, calibration: Calibration) -> NDArray[np.int16]:
     try:
         with warnings.catch_warnings(action="ignore"):
             dataset = pydicom.dcmread(piece.path)
@@ -124,7 +125,7 @@ def _pixels(piece: Slice) -> NDArray[np.int16]:
         raise errors.UnusableScan(f"{piece.name} is damaged: {error}") from None
     slope = _number(dataset, "RescaleSlope", 1.0)
     intercept = _number(dataset, "RescaleIntercept", 0.0)
-    return to_int16(stored, slope, intercept, f"Slice {piece.name}")
+    return calibration.to_int16(stored, slope, intercept, f"Slice {piece.name}")
 
 
 def _number(dataset: Any, keyword: str, default: float) -> float:

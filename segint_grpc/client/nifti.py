@@ -20,7 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.client.calibration import to_int16
+from segint_grpc.client.calibration import Calibration
 from segint_grpc.client.scan import (
     LPS_TO_RAS,
     FileOrder,
@@ -49,10 +49,11 @@ def read(path: Path) -> Scan:
     affine = LPS_TO_RAS @ np.diag((millimetres, millimetres, millimetres, 1.0)) @ frame.sform
     _check_axes(affine, path)
     order = nearest_order(affine)
-    image_kji = _calibrated(order.to_scan(_voxels(image, path)), image.dataobj, path)
+    calibration = Calibration()
+    image_kji = _calibrated(calibration, order.to_scan(_voxels(image, path)), image.dataobj, path)
     depth, height, width = image_kji.shape
     geometry = geometry_from(reordered(affine, order, (width, height, depth)), (depth, height, width))
-    notes = _notes(frame, image.shape[:3], millimetres)
+    notes = _notes(frame, image.shape[:3], millimetres) + calibration.notes
     return Scan(image_kji, geometry, dataclasses.replace(frame, order=order), str(path), notes)
 
 
@@ -78,10 +79,12 @@ def _voxels(image: Any, path: Path) -> NDArray[np.generic]:
     return stored.reshape(image.shape[:3])
 
 
-def _calibrated(stored_kji: NDArray[np.generic], scaling: Any, path: Path) -> NDArray[np.int16]:
+def _calibrated(
+    calibration: Calibration, stored_kji: NDArray[np.generic], scaling: Any, path: Path
+) -> NDArray[np.int16]:
     image_kji = np.empty(stored_kji.shape, dtype=np.int16)
     for k, plane in enumerate(stored_kji):
-        image_kji[k] = to_int16(plane, scaling.slope, scaling.inter, path.name)
+        image_kji[k] = calibration.to_int16(plane, scaling.slope, scaling.inter, path.name)
     return image_kji
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +30,36 @@ class Written:
         return (*(path for _, path in self.masks), *self.overlays)
 
 
-def prepare_folder(folder: Path) -> Path:
-    """Make `folder` where it is missing and return its absolute path.
+@contextmanager
+def prepared_folder(folder: Path) -> Iterator[Path]:
+    """Make `folder` where it is missing and give its absolute path.
+
+    Where the body fails, a folder that was made for it goes again unless it holds something by then.
 
     Raises:
         Unwritable: it cannot be made or written.
     """
+    missing = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise errors.Unwritable(f"The folder {folder} cannot be made: {error.strerror}.") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise errors.Unwritable(f"The folder {folder} cannot be written.")
-    return folder.absolute()
+    try:
+        yield folder.absolute()
+    except BaseException:
+        if missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def write_outcome(folder: Path, masks: Sequence[Mask], scans: Mapping[str, Scan], title: str) -> Written:
     """Write the masks and overlays into `folder`.
 
     Args:
-        folder: where to write, as `prepare_folder` gave it; files of the same names are replaced.
+        folder: where to write, as `prepared_folder` gave it; files of the same names are replaced.
         masks: the masks.
         scans: the scans by ChannelID; with several, they are numbered: overlay_1.png, overlay_2.png.
         title: the pictures' headline.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import ssl
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -191,9 +193,8 @@ class VelocityClient:
         except aiohttp.InvalidURL:
             raise errors.ServerRefused(f"{self.url} is no address; write it as http://HOST:PORT.") from None
         except (aiohttp.ClientError, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
             raise errors.ServerUnreachable(
-                f"The server at {self.url} cannot be reached: {reason}. "
+                f"The server at {self.url} cannot be reached: {_reason(error)}. "
                 "Is it running, and is that its address?"
             ) from None
 
@@ -230,6 +231,16 @@ class VelocityClient:
 def _path(model_id: str, job_id: str = "", part: str = "") -> str:
     segments = ("api", "v2", "Model", model_id, "segmentation", job_id, part)
     return "/" + "/".join(quote(segment, safe="") for segment in segments if segment)
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's own words for what kept a connection from being made, without the library's."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error) or "no answer in time"
+    cause = error.os_error
+    if cause.errno is not None and cause.errno > 0 and not isinstance(cause, ssl.SSLError):
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause)
 
 
 def _failure(progress: Model_pb2.SegmentationProgress) -> errors.JobFailure:

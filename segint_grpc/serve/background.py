@@ -6,10 +6,12 @@ import contextlib
 import json
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segint_grpc import errors, settings
@@ -28,11 +30,13 @@ def start(home: Home, arguments: Sequence[str], serve: tuple[str, ...] = SERVE) 
     The second value is False where segint_run had started one already: then nothing is done.
 
     Raises:
-        StartRefused: the server did not start; the message is what it said.
+        StartRefused: the server did not start, and the message is what it said; or one runs already that was
+            given other options than `arguments`.
     """
     running = record.read(record.background_file(home))
     if running is not None:
-        return record.read(record.serve_file(home)) or running, False
+        _check_same(running, arguments)
+        return running, False
     private_umask()
     home.create()
     output = home.logs / "serve.out"
@@ -43,6 +47,7 @@ def start(home: Home, arguments: Sequence[str], serve: tuple[str, ...] = SERVE) 
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
+            env={**os.environ, settings.variable("home"): str(home.path)},
             pass_fds=(writer,),
             start_new_session=True,
         )
@@ -51,7 +56,8 @@ def start(home: Home, arguments: Sequence[str], serve: tuple[str, ...] = SERVE) 
     if not line:
         process.wait()
         raise errors.StartRefused(_last_words(output))
-    running = record.of(process.pid, home, json.loads(line))
+    running = record.read(record.serve_file(home)) or record.of(process.pid, home, json.loads(line))
+    running = replace(running, options=tuple(arguments))
     record.write(record.background_file(home), running)
     process.returncode = 0  # It is meant to outlive this process: no warning that nobody waited for it.
     return running, True
@@ -70,6 +76,14 @@ def stop(home: Home, patience_s: float = STOP_S) -> Running | None:
 def home_of(overrides: Mapping[str, object]) -> Home:
     """Return the home that the command line, the environment or the default names."""
     return Home(settings.load(overrides).home_path)
+
+
+def _check_same(running: Running, arguments: Sequence[str]) -> None:
+    if arguments and tuple(arguments) != running.options:
+        raise errors.StartRefused(
+            f"SegInt already runs in the background (process {running.pid}), started with "
+            f"{shlex.join(running.options) or 'no options'}; stop it with segint_kill first."
+        )
 
 
 def _last_words(output: Path) -> str:

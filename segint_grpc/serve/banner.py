@@ -10,19 +10,26 @@ from segint_grpc.serve.addresses import Endpoint, Interface, parse_endpoint, rea
 from segint_grpc.serve.record import Running
 
 
-def banner(running: Running, allow: Sequence[str], known: Sequence[Interface]) -> str:
+def banner(running: Running, known: Sequence[Interface]) -> str:
     """Return the text for `running`; `known` are this machine's interfaces."""
     http = parse_endpoint(running.http, "http")
     lines = [
         f"SegInt {__version__} is running. Research software, no medical device.",
         "",
-        f"  HTTP (Velocity)   http://{http}/",
+        f"  HTTP (Velocity)   {_where(http)}",
         f"  gRPC              {running.grpc}",
         f"  Home              {running.home}",
         "",
-        *(_local(http, known) if http.loopback else _remote(http, allow, known)),
+        *(_local(http, known) if http.loopback else _remote(http, running.allow, known)),
     ]
     return "\n".join(lines)
+
+
+def _where(http: Endpoint) -> str:
+    # The wildcard address is none that a client could use, so it must not look like one.
+    return (
+        f"port {http.port} of every network that this machine is in" if http.everywhere else f"http://{http}/"
+    )
 
 
 def _local(http: Endpoint, known: Sequence[Interface]) -> list[str]:
@@ -40,10 +47,16 @@ def _remote(http: Endpoint, allow: Sequence[str], known: Sequence[Interface]) ->
     return [
         "In Velocity, type the address of the network that both computers share:",
         *(addresses or ["  (no network interface is up)"]),
-        f"Let in: {', '.join(allow)}; everybody else is refused.",
+        _let_in(allow),
         f"If nothing can reach it, open TCP port {http.port} in this machine's firewall:",
         *(f"  {command}" for command in _firewall_commands(http.port, allow)),
     ]
+
+
+def _let_in(allow: Sequence[str]) -> str:
+    if any(network.endswith("/0") for network in allow):
+        return "WARNING: every address is let in. Name the network that Velocity's computers are in instead."
+    return f"Let in: {', '.join(allow)}; everybody else is refused."
 
 
 def _firewall_commands(port: int, allow: Sequence[str]) -> list[str]:

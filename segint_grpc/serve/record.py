@@ -15,7 +15,10 @@ from segint_grpc.home import Home
 
 @dataclass(frozen=True)
 class Running:
-    """A running server: its process, its home, and the addresses that it took (HOST:PORT, and a path)."""
+    """A running server: its process, its home, and the addresses that it took (HOST:PORT, and a path).
+
+    `allow` names the networks that it lets in, `options` what segint_run was given, the home aside.
+    """
 
     pid: int
     identity: str
@@ -23,6 +26,8 @@ class Running:
     http: str = ""
     grpc: str = ""
     socket: str = ""
+    allow: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def serve_file(home: Home) -> Path:
@@ -45,8 +50,10 @@ def write(path: Path, running: Running) -> None:
 def read(path: Path) -> Running | None:
     """Return the server that `path` names if that very process still runs, else None."""
     try:
-        running = Running(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        facts = json.loads(path.read_text())
+        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+        running = Running(**{**facts, **lists})
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
     return running if identity(running.pid) == running.identity else None
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from segint_grpc import errors, lifeline, logs, settings
@@ -28,7 +29,7 @@ _KILL_AFTER_S = 1.5
 
 def run(
     overrides: Mapping[str, Any],
-    on_ready: Callable[[Running, settings.Settings], None],
+    on_ready: Callable[[Running], None],
     ready_fd: int | None = None,
     core: tuple[str, ...] = CORE,
     gateway: tuple[str, ...] = GATEWAY,
@@ -51,10 +52,10 @@ def run(
         commands = child_commands(wanted, overrides, lock.descriptor, core, gateway)
 
         def ready(facts: Mapping[str, str]) -> None:
-            running = record.of(os.getpid(), home, facts)
+            running = replace(record.of(os.getpid(), home, facts), allow=tuple(wanted.allow))
             record.write(record.serve_file(home), running)
             _announce(ready_fd, facts)
-            on_ready(running, wanted)
+            on_ready(running)
 
         try:
             asyncio.run(_supervise(Supervisor(commands), ready))

@@ -1,48 +1,49 @@
-"""Who waits for which job: every change of a job is put up here, and its watchers take it down.
+"""Who waits for which job: that a job has changed is put up here, and its watchers take it down.
 
-The core is the only process that changes jobs, so nothing polls: whoever changes one publishes it. A
-watcher that is slow sees the newest state instead of every state, and always the final one.
+The core is the only process that changes jobs, so nothing polls: whoever changes one publishes its id.
+What the job is by then the watcher reads from the store: two changes may be published in another order
+than they were made in. A watcher that is slow sees the newest state instead of every state, and always
+the final one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import Job
 
 
 @dataclass(frozen=True)
-class News:
-    """Jobs that have changed, as they now are, and whether the offered models have."""
+class Changes:
+    """The ids of jobs that have changed, and whether the offered models have."""
 
-    jobs: list[Job]
+    job_ids: set[str] = field(default_factory=set)
     models: bool = False
 
 
 class Watch:
-    """What one watcher has not read yet: the newest state of each job that it watches."""
+    """What has changed since one watcher last looked."""
 
     def __init__(self, job_id: str = "") -> None:
-        """Watch one job, or every job where `job_id` is empty."""
-        self.job_id = job_id
-        self._jobs: dict[str, Job] = {}
+        """Watch one job, or everything where `job_id` is empty."""
+        self._job_id = job_id
+        self._job_ids: set[str] = set()
         self._models = False
         self._closed = False
         self._changed = asyncio.Event()
 
-    def put(self, job: Job) -> None:
-        """Note `job` in place of a state of it that was not read yet."""
-        if self.job_id in ("", job.id):
-            self._jobs[job.id] = job
+    def put(self, job_id: str) -> None:
+        """Note that the job has changed."""
+        if self._job_id in ("", job_id):
+            self._job_ids.add(job_id)
             self._changed.set()
 
     def put_models(self) -> None:
         """Note that the offered models have changed, for one that watches everything."""
-        if not self.job_id:
+        if not self._job_id:
             self._models = True
             self._changed.set()
 
@@ -51,41 +52,34 @@ class Watch:
         self._closed = True
         self._changed.set()
 
-    async def news(self) -> News:
+    async def changes(self) -> Changes:
         """Return what has changed since the last call, once something has.
 
         Raises:
-            Unavailable: the server stops.
+            Unavailable: the server stops, and everything before that has been told.
         """
         await self._changed.wait()
-        if self._closed:
+        changes = Changes(self._job_ids, self._models)
+        if changes == Changes():
             raise errors.Unavailable("The server is stopping; watch again in a moment.")
-        self._changed.clear()
-        news = News(list(self._jobs.values()), self._models)
-        self._jobs, self._models = {}, False
-        return news
-
-    async def until_finished(self) -> AsyncIterator[Job]:
-        """Yield the changes of the one job, up to and with its end; raises as `news`."""
-        finished = False
-        while not finished:
-            for job in (await self.news()).jobs:
-                yield job
-                finished = job.finished
+        self._job_ids, self._models = set(), False
+        if not self._closed:
+            self._changed.clear()
+        return changes
 
 
 class Board:
-    """Hands the newest state of each job to whoever watches it. Lives on the event loop's thread."""
+    """Tells whoever watches a job that it has changed. Lives on the event loop's thread."""
 
     def __init__(self) -> None:
         """Start without watchers."""
         self._watches: set[Watch] = set()
         self._closed = False
 
-    def publish(self, job: Job) -> None:
-        """Show `job` to its watchers."""
+    def publish(self, job_id: str) -> None:
+        """Tell the watchers of the job that the store holds another state of it."""
         for watch in self._watches:
-            watch.put(job)
+            watch.put(job_id)
 
     def publish_models(self) -> None:
         """Tell those who watch everything that the offered models have changed."""
@@ -94,7 +88,7 @@ class Board:
 
     @contextmanager
     def watching(self, job_id: str = "") -> Iterator[Watch]:
-        """Give what is published from here on of one job, or of every job where `job_id` is empty."""
+        """Give what is published from here on of one job, or of everything where `job_id` is empty."""
         watch = Watch(job_id)
         self._watches.add(watch)
         if self._closed:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from generated.radiomics.Model_pb2 import ModelVersion
 from segint_grpc import errors, logs
-from segint_grpc.domain.jobs import Job, Lease, Result
+from segint_grpc.domain.jobs import Job, Lease, Result, Stage
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.figures import StageClock
+from segint_grpc.service.hop import OUTAGES, RETRY_S
 from segint_grpc.service.models import Models
 from segint_grpc.service.run_tasks import channel_tasks, model_task
 from segint_grpc.service.unpacking import Unpacking, as_job_failure
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 30.0
 REPORT_INTERVAL_S = 0.2
-CLAIM_PAUSE_S = 1.0
 
 
 class Dispatcher:
@@ -54,7 +54,7 @@ class Dispatcher:
         self._unpacking = unpacking
         self._work = work
         self._slots: list[asyncio.Task[None]] = []
-        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[Lease, asyncio.Task[None]] = {}
         self._stopping = False
 
     @property
@@ -74,15 +74,19 @@ class Dispatcher:
     async def stop(self) -> None:
         """Put running jobs back into the queue and end their processes."""
         self._stopping = True
+        # A task that is cancelled before its first step does nothing, not even put its job back.
+        await asyncio.sleep(0)
         for task in [*self._runs.values(), *self._slots]:
             task.cancel()
         await asyncio.gather(*self._runs.values(), *self._slots, return_exceptions=True)
 
     async def drop(self, job: Job) -> None:
         """End the run of a job that has been cancelled, and its voxels; returns when its process is gone."""
-        if run := self._runs.get(job.id):
+        runs = [run for lease, run in self._runs.items() if lease.job_id == job.id]
+        for run in runs:
             run.cancel()
-            await asyncio.wait([run])
+        if runs:
+            await asyncio.wait(runs)
         await self._unpacking.drop(job.id)
 
     async def _serve_slot(self, slot: str) -> None:
@@ -95,17 +99,17 @@ class Dispatcher:
             self._work.set()
             job, lease = claimed
             run = asyncio.create_task(self._run(slot, job, lease), name=f"run-{job.id}")
-            self._runs[job.id] = run
+            self._runs[lease] = run
             await asyncio.wait([run])
-            del self._runs[job.id]
+            del self._runs[lease]
 
     async def _claim(self, slot: str) -> tuple[Job, Lease] | None:
         prefer = [model.version_id for model in self._pool.loaded() if not model.busy]
         try:
             claimed = await self._hop.complete(self._jobs.claim, slot, LEASE_S, prefer)
-        except Exception:
-            log.exception("no job could be claimed")
-            await asyncio.sleep(CLAIM_PAUSE_S)
+        except Exception as error:
+            log.error("no job could be claimed: %s", error, exc_info=not isinstance(error, OUTAGES))
+            await asyncio.sleep(RETRY_S)
             self._work.set()
             return None
         if claimed and self._stopping:
@@ -117,7 +121,6 @@ class Dispatcher:
         """Run `job` once and record how the run ended."""
         logs.job_id.set(job.id)
         logs.request_id.set(job.request_id)
-        self._context.board.publish(job)
         log.info("run begins", extra={"slot": slot, "attempt": job.attempt, "model": job.model_id})
         try:
             await self._settle(await self._ending(slot, job, lease))
@@ -131,16 +134,18 @@ class Dispatcher:
             return await self._attempt(slot, job, lease)
         except asyncio.CancelledError:
             verdict = partial(self._jobs.release, lease)
+        except errors.StaleLease:
+            verdict = partial(self._jobs.get, job.id)
         except errors.RunCutShort as error:
             attempts_max = self._context.settings.attempts_max
             verdict = partial(self._jobs.cut_short, lease, error.message, attempts_max)
         except Exception as error:
             failure = as_job_failure(error)
             verdict = partial(self._jobs.fail, lease, failure.error_code, failure.message)
-        return await self._hop.complete(self._record, verdict, job.id)
+        return await self._hop.insist(self._record, verdict, job.id)
 
     def _record(self, verdict: Callable[[], Job], job_id: str) -> Job:
-        """Apply `verdict`, unless the job has gone on without its run: it was cancelled."""
+        """Apply `verdict`, unless the job has gone on without its run: cancelled, or given to another."""
         try:
             return verdict()
         except errors.StaleLease:
@@ -148,7 +153,7 @@ class Dispatcher:
 
     async def _settle(self, job: Job) -> None:
         log.info("run ended", extra={"state": job.state, "error_code": job.error_code})
-        self._context.board.publish(job)
+        self._context.board.publish(job.id)
         if job.finished:
             await self._unpacking.drop(job.id)
         else:
@@ -157,9 +162,8 @@ class Dispatcher:
     async def _attempt(self, slot: str, job: Job, lease: Lease) -> Job:
         remaining_s = (job.deadline_at - datetime.now(UTC)).total_seconds()
         temporary = self._media.temporary(MediaKind.RESULT)
-        reports = Reports(self._context, lease)
         try:
-            async with asyncio.timeout(remaining_s), reports:
+            async with asyncio.timeout(remaining_s), Reports(self._context, lease) as reports:
                 task = await self._describe(job, temporary)
                 result = await self._pool.run(slot, task, reports.take)
             version = ModelVersion.FromString(task.model.version)
@@ -173,14 +177,13 @@ class Dispatcher:
             temporary.unlink(missing_ok=True)
 
     def _keep(self, temporary: Path, lease: Lease, result: Result, version: ModelVersion) -> Job:
-        """Make the result durable, then the success; without the lease neither stays."""
+        """Make the result durable, then the success; where one fails neither stays."""
         result = with_unusual_volumes(self._context.store, version, result)
-        final = self._media.result_path(lease.job_id)
-        self._media.publish(temporary, final)
         try:
+            self._media.publish(temporary, self._media.result_path(lease.job_id))
             return self._jobs.succeed(lease, result)
-        except errors.StaleLease:
-            final.unlink(missing_ok=True)
+        except BaseException:
+            self._media.remove_result(lease.job_id)
             raise
 
     async def _describe(self, job: Job, result: Path) -> RunTask:
@@ -197,7 +200,10 @@ class Dispatcher:
 
 
 class Reports:
-    """Writes a run's progress down, the newest a few times a second, and keeps its lease alive."""
+    """Writes a run's progress down, the newest a few times a second, and keeps its lease alive.
+
+    A run whose lease is lost is cancelled: its job was ended, or given to another run.
+    """
 
     def __init__(self, context: ServiceContext, lease: Lease) -> None:
         """Report for the run that holds `lease`."""
@@ -207,7 +213,7 @@ class Reports:
         self._lease = lease
         self._clock = StageClock(context.figures)
         self._news = asyncio.Event()
-        self._newest = (0, "")
+        self._newest = (0, str(Stage.LOAD))
 
     def take(self, percent: int, stage: str) -> None:
         """Note how far the run is; returns at once."""
@@ -216,25 +222,47 @@ class Reports:
         self._news.set()
 
     async def __aenter__(self) -> Reports:
-        """Begin to write."""
-        self._writer = asyncio.create_task(self._write())
+        """Make sure of the lease, and begin to write.
+
+        Raises:
+            StaleLease: the job was cancelled between its claim and now, when nobody knew of the run yet.
+        """
+        await self._write_newest()
+        self._run = asyncio.current_task()
+        self._chores = [asyncio.create_task(self._repeat(step)) for step in (self._write_news, self._renew)]
         return self
 
     async def __aexit__(self, *details: object) -> None:
         """Stop writing; what the run's end says counts more."""
         self._clock.enter("")
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
 
-    async def _write(self) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                # Not wait_for: on Python 3.11 it loses a cancellation that comes with the event.
-                async with asyncio.timeout(LEASE_S / 3):
-                    await self._news.wait()
-            except TimeoutError:
-                await self._hop.run(self._jobs.renew, self._lease, LEASE_S)
-                continue
-            self._news.clear()
-            self._board.publish(await self._hop.run(self._jobs.report, self._lease, *self._newest))
-            await asyncio.sleep(REPORT_INTERVAL_S)
+                await step()
+            except errors.StaleLease:
+                log.info("the run has lost its job and ends")
+                if self._run:
+                    self._run.cancel()
+                return
+            except Exception as error:
+                text = "a run's progress could not be written down: %s"
+                log.error(text, error, exc_info=not isinstance(error, OUTAGES))
+                await asyncio.sleep(RETRY_S)
+
+    async def _write_news(self) -> None:
+        await self._news.wait()
+        self._news.clear()
+        await self._write_newest()
+        await asyncio.sleep(REPORT_INTERVAL_S)
+
+    async def _write_newest(self) -> None:
+        await self._hop.run(self._jobs.report, self._lease, *self._newest)
+        self._board.publish(self._lease.job_id)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(LEASE_S / 3)
+        await self._hop.run(self._jobs.renew, self._lease, LEASE_S)

@@ -32,15 +32,15 @@ def check_family(family: ModelFamily) -> None:
     Raises:
         InvalidModel: a name cannot be used, or something is missing, double or refers to nothing.
     """
-    _check_name("the family's CanonicalName", family.CanonicalName)
+    _check_name("The family's CanonicalName", family.CanonicalName)
     channels = family.FamilyDescription.InputChannels
     if not channels:
         raise errors.InvalidModel(f"The family {family.CanonicalName!r} has no input channel.")
     channel_ids = [channel.ChannelID for channel in channels]
-    _check_ids("an input channel's ChannelID", channel_ids)
+    _check_ids("An input channel's ChannelID", channel_ids)
     if not family.ModelVersions:
         raise errors.InvalidModel(f"The family {family.CanonicalName!r} has no version.")
-    _check_ids("a version's ID", [version.ID for version in family.ModelVersions])
+    _check_ids("A version's ID", [version.ID for version in family.ModelVersions])
     for version in family.ModelVersions:
         _check_structures(version, channel_ids)
 
@@ -54,7 +54,7 @@ def _check_structures(version: ModelVersion, channel_ids: list[str]) -> None:
     if not version.Structures:
         raise errors.InvalidModel(f"The version {version.ID!r} has no structure, so it has nothing to draw.")
     _check_ids(
-        f"a StructureID of the version {version.ID!r}", [item.StructureID for item in version.Structures]
+        f"A StructureID of the version {version.ID!r}", [item.StructureID for item in version.Structures]
     )
     for structure in version.Structures:
         if not is_clean(structure.Name):
@@ -73,18 +73,16 @@ def _check_ids(what: str, ids: Iterable[str]) -> None:
     for name in ids:
         _check_name(what, name)
         if name in seen:
-            raise errors.InvalidModel(f"There are two of {what}: {name!r}.")
+            raise errors.InvalidModel(f"{what} occurs twice: {name!r}.")
         seen.add(name)
 
 
 def _check_name(what: str, name: str) -> None:
     if not name.strip():
-        raise errors.InvalidModel(f"There is {what} that is empty.")
+        raise errors.InvalidModel(f"{what} is empty.")
     if len(name) > NAME_LENGTH_MAX:
-        raise errors.InvalidModel(
-            f"There is {what} of {len(name)} characters; the most are {NAME_LENGTH_MAX}."
-        )
+        raise errors.InvalidModel(f"{what} has {len(name)} characters; the most are {NAME_LENGTH_MAX}.")
     if not is_clean(name):
-        raise errors.InvalidModel(f"There is {what} with control characters: {name[:64]!r}.")
+        raise errors.InvalidModel(f"{what} has control characters: {name[:64]!r}.")
     if name in _RESERVED:
-        raise errors.InvalidModel(f"There is {what} that no URL can hold: {name!r}.")
+        raise errors.InvalidModel(f"{what} is one that no URL can hold: {name!r}.")

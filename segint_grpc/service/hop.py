@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
+
+from segint_grpc import errors
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+OUTAGES = (errors.DiskFull, errors.Unavailable)
+"""What keeps the database from taking a change for a while; a traceback would tell nothing more."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,6 +54,15 @@ class Hop:
         if cancelled and task:
             task.cancel()
         return call.result()
+
+    async def insist(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `complete`, tried until the database takes the change: for what must not be forgotten."""
+        while True:
+            try:
+                return await self.complete(function, *args, **kwargs)
+            except OUTAGES as error:
+                log.error("a change could not be written down, it is tried again: %s", error.message)
+            await asyncio.sleep(RETRY_S)
 
     def __enter__(self) -> Self:
         """Return this hop."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Sequence
 
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.hop import OUTAGES
 from segint_grpc.service.models import Models
 from segint_grpc.service.unpacking import Unpacking
 from segint_grpc.store.retention import Retention
@@ -36,6 +38,7 @@ class Housekeeping:
         self._hop = context.hop
         self._unpacking = unpacking
         self._work = work
+        self._stubborn: set[str] = set()
         settings = context.settings
         self._lifetimes = Retention(
             settings.failed_body_retention_s, settings.result_retention_s, settings.row_retention_s
@@ -64,30 +67,47 @@ class Housekeeping:
                 if time.monotonic() >= files_at:
                     files_at = time.monotonic() + FILES_EVERY_S
                     await self._models.files.drop_unused(UNUSED_FILE_S)
-            except Exception:
-                log.exception("housekeeping failed; it goes on")
+            except Exception as error:
+                text = "housekeeping failed, it goes on: %s"
+                log.error(text, error, exc_info=not isinstance(error, OUTAGES))
             await asyncio.sleep(INTERVAL_S)
 
     async def _expire(self) -> None:
         for job in await self._hop.run(self._store.jobs.expire):
             log.info("deadline passed in the queue", extra={"expired": job.id})
-            self._context.board.publish(job)
+            self._context.board.publish(job.id)
             await self._unpacking.drop(job.id)
         attempts_max = self._context.settings.attempts_max
         for job in await self._hop.run(self._store.jobs.reclaim, attempts_max):
             log.warning("a run was not heard of any more", extra={"reclaimed": job.id})
-            self._context.board.publish(job)
+            self._context.board.publish(job.id)
             self._work.set()
+            if job.finished:
+                await self._unpacking.drop(job.id)
 
     def _forget(self) -> None:
         """Remove what is past its retention: first the files, then the note that they are gone."""
         retention, media = self._store.retention, self._store.media
         due = retention.due(self._lifetimes)
-        for job_id in due.bodies:
-            media.body_path(job_id).unlink(missing_ok=True)
-        for job_id in due.results:
-            media.result_path(job_id).unlink(missing_ok=True)
-        retention.forget_bodies(due.bodies)
-        retention.forget_results(due.results)
+        retention.forget_bodies(self._gone(due.bodies, media.remove_body))
+        retention.forget_results(self._gone(due.results, media.remove_result))
         retention.delete_rows(due.rows)
         retention.delete_unlinked_opinions(self._lifetimes.row_s)
+
+    def _gone(self, job_ids: Sequence[str], remove: Callable[[str], None]) -> list[str]:
+        """Return those whose file could be removed; one that cannot be must not keep the others."""
+        gone = []
+        for job_id in job_ids:
+            try:
+                remove(job_id)
+            except OSError as error:
+                self._tell(job_id, error)
+            else:
+                gone.append(job_id)
+        return gone
+
+    def _tell(self, job_id: str, error: OSError) -> None:
+        """Log once that a file stays."""
+        if job_id not in self._stubborn:
+            self._stubborn.add(job_id)
+            log.error("a file cannot be removed (%s)", error.strerror, extra={"kept": job_id})

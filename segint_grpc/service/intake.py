@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
@@ -36,7 +37,9 @@ class Intake:
         self._media = store.media
         self._limit_bytes = settings.upload_max_bytes
         self._spool = self._media.temporary(MediaKind.BODY)
-        self._file = _open(self._spool)
+        with _storing():
+            # Unbuffered: what a full disk did not take must not be tried again by close.
+            self._file = FileIO(self._spool, "w")
         self._digest = hashlib.sha256()
         self._lock = threading.Lock()
         self._discarded = False
@@ -64,10 +67,10 @@ class Intake:
         self.size_bytes += len(chunk)
         if self.size_bytes > self._limit_bytes:
             raise body_too_large(self._limit_bytes)
-        try:
-            self._file.write(chunk)
-        except OSError as error:
-            raise errors.DiskFull(f"The scan could not be stored ({error.strerror}).") from None
+        with _storing():
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
         self._digest.update(chunk)
         self._reader.feed(chunk)
 
@@ -84,19 +87,15 @@ class Intake:
         """Of the body, lower-case hexadecimal."""
         return self._digest.hexdigest()
 
-    def keep(self) -> Path:
-        """Make the body durable under its job's name and return its path.
+    def keep(self) -> None:
+        """Make the body durable under its job's name.
 
         Raises:
             DiskFull: the disk is full.
         """
-        final = self._media.body_path(self._job_id)
-        try:
+        with _storing():
             self._file.close()
-            self._media.publish(self._spool, final)
-        except OSError as error:
-            raise errors.DiskFull(f"The scan could not be stored ({error.strerror}).") from None
-        return final
+            self._media.publish(self._spool, self._media.body_path(self._job_id))
 
     def discard(self) -> None:
         """Drop the spool file and the voxels; a chunk that is being taken ends first."""
@@ -107,9 +106,11 @@ class Intake:
             self.decoder.close()
 
 
-def _open(spool: Path) -> BinaryIO:
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Turn what the disk refuses into DiskFull, with its reason."""
     try:
-        return spool.open("wb")
+        yield
     except OSError as error:
         raise errors.DiskFull(f"The scan could not be stored ({error.strerror}).") from None
 

@@ -68,8 +68,8 @@ class JobAdministration:
                 fitting.update(view.job.id for view in views if not view.job.finished)
                 yield views
             while True:
-                news = await watch.news()
-                changed = [job for job in news.jobs if job.id in fitting or wanted.fits(job)]
+                known = await self._jobs.known((await watch.changes()).job_ids)
+                changed = [job for job in known if job.id in fitting or wanted.fits(job)]
                 if changed:
                     fitting.difference_update(job.id for job in changed)
                     fitting.update(job.id for job in changed if wanted.fits(job) and not job.finished)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Job, JobState
-from segint_grpc.service.board import News
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.store.opinions import OpinionKind
@@ -23,6 +24,14 @@ class JobView:
 
     job: Job
     jobs_ahead: int = 0
+
+
+@dataclass(frozen=True)
+class News:
+    """Jobs that have changed, as they now are, and whether the offered models have."""
+
+    jobs: list[Job]
+    models: bool = False
 
 
 class Jobs:
@@ -45,17 +54,19 @@ class Jobs:
         with self._board.watching(job_id) as watch:
             view = await self.get(job_id)
             yield view
-            if view.job.finished:
-                return
-            async for job in watch.until_finished():
-                yield await self._hop.run(self._ahead, job)
+            while not view.job.finished:
+                await watch.changes()
+                before, view = view, await self.get(job_id)
+                if view != before:
+                    yield view
 
     async def watch_all(self) -> AsyncIterator[News]:
         """Yield the models and every unfinished job as they are, then what changes, again and again."""
         with self._board.watching() as watch:
             yield News(await self._hop.run(self._store.jobs.unfinished), models=True)
             while True:
-                yield await watch.news()
+                changes = await watch.changes()
+                yield News(await self.known(changes.job_ids), changes.models)
 
     async def result(self, job_id: str, model_id: str = "") -> tuple[Job, Path]:
         """Return the job and the file with its ModelOutput.
@@ -77,13 +88,8 @@ class Jobs:
 
     async def cancel(self, job_id: str, model_id: str = "") -> JobView:
         """End the job and its run; a job that has ended stays as it is. Raises UnknownJob."""
-        before = (await self.get(job_id, model_id)).job
-        job = await self._hop.run(self._store.jobs.cancel, before.id)
-        if not before.finished:
-            log.info("job cancelled", extra={"cancelled": job.id})
-            self._board.publish(job)
-            await self._dispatcher.drop(job)
-        return JobView(job)
+        # A caller that goes away in the middle must not leave a run without its job.
+        return await asyncio.shield(self._cancel(job_id, model_id))
 
     async def keep_feedback(self, segmentation_id: str, body: bytes) -> bool:
         """Keep a serialized SegmentationFeedback; return whether it names a job that is known."""
@@ -93,8 +99,28 @@ class Jobs:
         """Keep a serialized SegmentationTelemetry; return whether it names a job that is known."""
         return await self._hop.run(self._store.opinions.add, OpinionKind.TELEMETRY, segmentation_id, body)
 
+    async def _cancel(self, job_id: str, model_id: str) -> JobView:
+        before = (await self.get(job_id, model_id)).job
+        job = await self._hop.run(self._store.jobs.cancel, before.id)
+        if not before.finished:
+            log.info("job cancelled", extra={"cancelled": job.id})
+            self._board.publish(job.id)
+            await self._dispatcher.drop(job)
+        return JobView(job)
+
     def _view(self, job_id: str, model_id: str) -> JobView:
         return self._ahead(self._store.jobs.get(job_id, model_id))
+
+    async def known(self, job_ids: Collection[str]) -> list[Job]:
+        """Return those of the jobs that are still there, as they are."""
+        return await self._hop.run(self._known, job_ids)
+
+    def _known(self, job_ids: Collection[str]) -> list[Job]:
+        jobs = []
+        for job_id in job_ids:
+            with suppress(errors.UnknownJob):
+                jobs.append(self._store.jobs.get(job_id))
+        return jobs
 
     def _ahead(self, job: Job) -> JobView:
         waiting = job.state in (JobState.RECEIVED, JobState.QUEUED)

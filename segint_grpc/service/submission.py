@@ -6,6 +6,7 @@ in that order, so a server that dies between the two leaves an orphan file and n
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from segint_grpc.service.unpacking import Unpacking
 log = logging.getLogger(__name__)
 
 CLIENT_VERSION_MAX = 64
+CALLER_MAX = 128
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Submissions:
         self._unpacking = unpacking
         self._memory = memory
         self._hop = Hop("segint-intake", threads=8)
+        self._arriving = 0
 
     async def submit(self, posting: Posting, chunks: AsyncIterator[bytes]) -> tuple[Job, bool]:
         """Return the job for the body in `chunks`, and whether the same post was already under way.
@@ -59,24 +62,21 @@ class Submissions:
             UnknownModel: no such version is offered.
             TooLarge, QueueFull, DiskFull: a limit is reached; nothing is kept.
             UnparsableMessage, UnusableInput: the body is no scan for this model; nothing is kept.
+            InvalidRequest: the body took longer than its job may.
         """
         model = await self._models.resolve(posting.model_id)
-        await self._admit(posting)
         submitted_at = datetime.now(UTC)
         job_id = new_job_id()
         logs.job_id.set(job_id)
-        async with self._intake(job_id) as intake:
-            async for chunk in chunks:
-                await self._hop.run(intake.take, chunk)
-                self._figures.bytes_received += len(chunk)
-            _check_length(posting, intake)
+        async with self._intake(posting, job_id) as intake:
+            await self._take(posting, intake, chunks)
             message = await self._hop.run(intake.message)
             warnings = tuple(fit(message, model))
             await self._hop.run(self._memory.check, message, posting.model_id)
             new = NewJob(
                 id=job_id,
                 model_id=posting.model_id,
-                caller=posting.caller,
+                caller=posting.caller[:CALLER_MAX],
                 body_sha256=intake.sha256,
                 body_bytes=intake.size_bytes,
                 client_version=message.ClientInformation.SoftwareVersion[:CLIENT_VERSION_MAX],
@@ -93,52 +93,67 @@ class Submissions:
         return job, repeated
 
     @asynccontextmanager
-    async def _intake(self, job_id: str) -> AsyncIterator[Intake]:
-        """Open an intake; whatever ends it early leaves no file behind."""
-        intake = await self._hop.complete(Intake, job_id, self._store, self._settings)
+    async def _intake(self, posting: Posting, job_id: str) -> AsyncIterator[Intake]:
+        """Open an intake for what is admitted; whatever ends it early leaves no file behind."""
+        self._arriving += 1
         try:
-            yield intake
-        except BaseException:
-            await self._hop.complete(intake.discard)
-            raise
+            await self._admit(posting)
+            intake = await self._hop.complete(Intake, job_id, self._store, self._settings)
+            try:
+                yield intake
+            except BaseException:
+                await self._hop.complete(intake.discard)
+                raise
+        finally:
+            self._arriving -= 1
+
+    async def _take(self, posting: Posting, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
+        """Take the body in. The time that it may take is the job's: it counts from the first byte."""
+        limit_s = self._settings.job_deadline_s
+        try:
+            async with asyncio.timeout(limit_s):
+                async for chunk in chunks:
+                    await self._hop.run(intake.take, chunk)
+                    self._figures.bytes_received += len(chunk)
+        except TimeoutError:
+            raise errors.InvalidRequest(f"The body did not arrive within {limit_s:.0f} s.") from None
+        if posting.size_bytes not in (None, intake.size_bytes):
+            # A caller that goes away looks like one that is done.
+            raise errors.UnparsableMessage(
+                f"The body ended after {intake.size_bytes} of the {posting.size_bytes} bytes announced."
+            )
 
     async def _admit(self, posting: Posting) -> None:
-        """Refuse, before the body is read, what could not be kept."""
+        """Refuse, before the body is read, what could not be kept; `posting` counts as arriving."""
         settings = self._settings
         size_bytes = posting.size_bytes or 0
         if size_bytes > settings.upload_max_bytes:
             raise body_too_large(settings.upload_max_bytes)
-        unfinished = len(await self._hop.run(self._store.jobs.unfinished))
-        if unfinished >= settings.queue_max:
-            raise errors.QueueFull(f"{unfinished} jobs are unfinished, the most allowed; try again later.")
+        unfinished = len(await self._hop.run(self._store.jobs.unfinished)) + self._arriving
+        if unfinished > settings.queue_max:
+            raise errors.QueueFull(
+                f"{settings.queue_max} jobs are unfinished or arriving, the most allowed; try again later."
+            )
         free_bytes = await self._hop.run(self._store.media.free_bytes)
         if free_bytes < settings.free_disk_min_bytes + size_bytes:
             raise errors.DiskFull("Too little disk is free for another scan; the operator must make room.")
 
     def _keep(self, intake: Intake, new: NewJob) -> tuple[Job, bool]:
         """Make the body durable, then the job; take the body back where there is no new job."""
-        body = intake.keep()
+        kept = False
         try:
+            intake.keep()
             job, repeated = self._store.jobs.receive(new, self._settings.queue_max)
-        except BaseException:
-            body.unlink(missing_ok=True)
-            raise
-        if repeated:
-            body.unlink(missing_ok=True)
-            intake.discard()
+            kept = not repeated
+        finally:
+            if not kept:
+                self._store.media.remove_body(new.id)
+                intake.discard()
         return job, repeated
 
     def close(self) -> None:
         """Wait for what has begun."""
         self._hop.__exit__(None, None, None)
-
-
-def _check_length(posting: Posting, intake: Intake) -> None:
-    """Refuse a body that ended early: a caller that goes away looks like one that is done."""
-    if posting.size_bytes is not None and intake.size_bytes != posting.size_bytes:
-        raise errors.UnparsableMessage(
-            f"The body ended after {intake.size_bytes} of the {posting.size_bytes} bytes announced."
-        )
 
 
 def fit(message: Model_pb2.ModelInput, model: ResolvedModel) -> list[str]:

@@ -74,9 +74,7 @@ def _violations(geometry: Geometry, bounds: Model_pb2.ModelChannelConstraints) -
     return found
 
 
-def _within(
-    values: Sequence[float], bounds: Model_pb2.ModelChannelConstraints, low: str, high: str
-) -> bool:
+def _within(values: Sequence[float], bounds: Model_pb2.ModelChannelConstraints, low: str, high: str) -> bool:
     lowest = _triple(bounds, low)
     highest = _triple(bounds, high)
     above = lowest is None or all(value >= bound for value, bound in zip(values, lowest, strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
@@ -18,6 +19,8 @@ from segint_grpc.wire.volume_decoder import VolumeDecoder
 from segint_grpc.wire.volumes import DimensionsChanged, Limits, VoxelFile, check_volumes, decode_body
 
 log = logging.getLogger(__name__)
+
+CLIENT_MISTAKES = (errors.InvalidRequest, errors.TooLarge)
 
 
 class Unpacking:
@@ -54,14 +57,15 @@ class Unpacking:
         Raises:
             JobFailure: the body cannot be unpacked, for instance because the disk is full.
         """
-        if job_id not in self._files:
-            self._files[job_id] = await self._hop.run(self._decode, job_id)
-        return self._files[job_id]
+        # A caller that is cancelled drops the voxels next, and must find all of them written.
+        files = await self._hop.complete(self._present, job_id)
+        self._files[job_id] = files
+        return files
 
     async def drop(self, job_id: str) -> None:
         """Remove the voxel files of a job that has ended."""
         self._files.pop(job_id, None)
-        await self._hop.run(self._store.media.remove_voxels, job_id)
+        await self._hop.complete(self._store.media.remove_voxels, job_id)
 
     async def close(self) -> None:
         """Stop what is under way; the jobs stay RECEIVED and are taken up at the next start."""
@@ -77,26 +81,31 @@ class Unpacking:
 
     async def _queue(self, job: Job, unpack: Callable[[], list[VoxelFile]]) -> None:
         logs.job_id.set(job.id)
+        verdict = await self._checked(job.id, unpack)
         try:
-            job = await self._checked(job.id, unpack)
+            job = await self._hop.insist(verdict)
         except errors.StaleLease:
             log.info("the job was ended while it was unpacked")
             await self.drop(job.id)
             return
         if job.finished:
             await self.drop(job.id)
-        self._board.publish(job)
+        self._board.publish(job.id)
         self._wake()
 
-    async def _checked(self, job_id: str, unpack: Callable[[], list[VoxelFile]]) -> Job:
-        """Return the job QUEUED or FAILED; raises StaleLease where something else has ended it."""
+    async def _checked(self, job_id: str, unpack: Callable[[], list[VoxelFile]]) -> Callable[[], Job]:
+        """Return what makes the job QUEUED or, where its voxels are of no use, FAILED."""
         jobs = self._store.jobs
         try:
             self._files[job_id] = await self._hop.run(unpack)
         except Exception as error:
             failure = as_job_failure(error)
-            return await self._hop.run(jobs.fail_unclaimed, job_id, failure.error_code, failure.message)
-        return await self._hop.run(jobs.queue, job_id)
+            return partial(jobs.fail_unclaimed, job_id, failure.error_code, failure.message)
+        return partial(jobs.queue, job_id)
+
+    def _present(self, job_id: str) -> list[VoxelFile]:
+        files = self._files.get(job_id)
+        return files if files and all(file.path.exists() for file in files) else self._decode(job_id)
 
     def _decode(self, job_id: str) -> list[VoxelFile]:
         """Unpack the stored body."""
@@ -112,10 +121,12 @@ class Unpacking:
 def as_job_failure(error: Exception) -> errors.JobFailure:
     """Return `error` as what the job's owner is told; the traceback of the unexpected goes to the log."""
     if isinstance(error, errors.JobFailure):
-        return error
+        # A model may say what is no Unicode text; neither the database nor protobuf would take it.
+        return type(error)(error.message.encode("utf-8", "replace").decode())
     if isinstance(error, errors.SegIntError):
         log.info("job failed: %s", error.message)
-        return errors.ClientMistake(error.message)
+        kind = errors.ClientMistake if isinstance(error, CLIENT_MISTAKES) else errors.JobFailure
+        return kind(error.message)
     if isinstance(error, OSError):
         log.error("job failed on a file", exc_info=error)
         return errors.JobFailure(f"The server could not keep the job's files ({error.strerror}).")

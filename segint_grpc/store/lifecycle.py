@@ -147,9 +147,7 @@ def keep_volumes(transaction: Transaction, lease: Lease, volumes_ml: Mapping[str
     """Note the masks' volumes, by StructureID, of the run that `lease` allowed."""
     run = RunTable.select(RunTable.id).where(RunTable.job == lease.job_id, RunTable.attempt == lease.attempt)
     for structure_id, volume_ml in volumes_ml.items():
-        transaction.change(
-            VolumeTable.insert(run=run, structure_id=structure_id, volume_ml=volume_ml)
-        )
+        transaction.change(VolumeTable.insert(run=run, structure_id=structure_id, volume_ml=volume_ml))
 
 
 def requeued(outcome: RunOutcome, reason: str) -> Change:

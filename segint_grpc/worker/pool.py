@@ -91,7 +91,7 @@ class WorkerPool:
             "log_max_bytes": options.log_max_bytes,
             "threads": machine.threads(options.slots),
         }
-        self._options = options
+        self.options = options
         self._nursery = Nursery(server, options.log, limits)
         self._busy: list[_Seat] = []
         self._idle: list[_Seat] = []
@@ -150,7 +150,7 @@ class WorkerPool:
         """
 
         async def fork() -> ModelProcess:
-            memory_bytes = min(self._options.memory_bytes, machine.free_bytes())
+            memory_bytes = min(self.options.memory_bytes, machine.free_bytes())
             return await self._nursery.fork(memory_bytes=memory_bytes, nice=SEPARATE_NICE)
 
         return SeparateProcess(fork)
@@ -190,7 +190,7 @@ class WorkerPool:
             if seat.key == key:
                 self._idle.remove(seat)
                 return seat
-        while self._idle and self._memory_bytes() > self._options.warm_memory_bytes:
+        while self._idle and self._memory_bytes() > self.options.warm_memory_bytes:
             await self._dismiss(self._idle[0])
         version_id = Model_pb2.ModelVersion.FromString(model.version).ID
         seat = _Seat(await self._nursery.fork(), key, version_id)
@@ -203,10 +203,10 @@ class WorkerPool:
         self._idle.append(seat)
         if seat.retired:
             self._release(seat)
-        while len(self._idle) > self._options.warm_models_max:
+        while len(self._idle) > self.options.warm_models_max:
             self._release(self._idle[0])
         # An ended process gives its memory back a moment later, so what it held is reckoned off here.
-        surplus = self._memory_bytes() - self._options.warm_memory_bytes
+        surplus = self._memory_bytes() - self.options.warm_memory_bytes
         while surplus > 0 and self._idle:
             surplus -= kernel.resident_bytes(self._idle[0].process.pid)
             self._release(self._idle[0])

@@ -25,9 +25,7 @@ def stub(server: Server) -> Iterator[segmentation_pb2_grpc.SegmentationStub]:
         yield segmentation_pb2_grpc.SegmentationStub(tcp)
 
 
-def requests(
-    body: bytes, model: str = SAMPLE, caller: str = ""
-) -> Iterator[segmentation_pb2.SubmitRequest]:
+def requests(body: bytes, model: str = SAMPLE, caller: str = "") -> Iterator[segmentation_pb2.SubmitRequest]:
     header = segmentation_pb2.SubmitHeader(model_id=model, size_bytes=len(body), caller=caller)
     yield segmentation_pb2.SubmitRequest(header=header)
     for start in range(0, len(body), 10_000):

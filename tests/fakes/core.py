@@ -22,6 +22,7 @@ from generated.radiomics import Model_pb2
 from generated.segint.v1 import job_pb2, operations_pb2, operations_pb2_grpc, segmentation_pb2_grpc
 from generated.segint.v1 import segmentation_pb2 as pb
 from segint_grpc import logs, refusal
+from tests.fakes.feed import Feed, news_of
 
 MODEL_ID = "Centered Orange Square"
 RESULT_CHUNK_BYTES = 64 * 1024
@@ -41,6 +42,7 @@ class FakeJob:
     error: str = ""
     error_code: str = "None"
     result: bytes = b""
+    on_change: Callable[[job_pb2.JobProgress], None] = lambda message: None
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -56,6 +58,7 @@ class FakeJob:
             for name, value in values.items():
                 setattr(self, name, value)
             self.changed.notify_all()
+        self.on_change(self.message())
 
     async def report(self, percent: int, stage: str) -> None:
         await self.set(state=job_pb2.JOB_STATE_RUNNING, percent=percent, stage=stage)
@@ -104,12 +107,24 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         self.keep_bodies = True
         self.on_call: Callable[[Any], None] = lambda context: None
         self.health = health.aio.HealthServicer()
+        self.feed = Feed()
 
     def job(self, model_id: str = MODEL_ID) -> FakeJob:
         """Return a new job, as if it had been posted."""
-        job = FakeJob(str(uuid.uuid4()), model_id, "", "")
+        return self._keep(FakeJob(str(uuid.uuid4()), model_id, "", ""))
+
+    def _keep(self, job: FakeJob) -> FakeJob:
+        job.on_change = self.feed.push_job
         self.jobs[job.id] = job
         return job
+
+    def offer(self, family: Model_pb2.ModelFamily) -> None:
+        """Offer one more family."""
+        self.families.append(family)
+        self.feed.push(pb.WatchJobsResponse(models=self._models()))
+
+    def _models(self) -> Model_pb2.ModelsCollection:
+        return Model_pb2.ModelsCollection(Models=self.families)
 
     async def set_ready(self, ready: bool) -> None:
         states = health_pb2.HealthCheckResponse
@@ -117,7 +132,7 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
 
     async def ListModels(self, request: Any, context: Any) -> pb.ListModelsResponse:
         await self._enter(context)
-        return pb.ListModelsResponse(models=Model_pb2.ModelsCollection(Models=self.families))
+        return pb.ListModelsResponse(models=self._models())
 
     async def Submit(self, requests: Any, context: Any) -> pb.SubmitResponse:
         try:
@@ -170,8 +185,7 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
         for job in self.jobs.values():
             if not job.ended and (job.model_id, job.caller, job.body_sha256) == same:
                 return pb.SubmitResponse(task=_task(job), repeated_post=True)
-        job = FakeJob(str(uuid.uuid4()), header.model_id, sha256, header.caller)
-        self.jobs[job.id] = job
+        job = self._keep(FakeJob(str(uuid.uuid4()), header.model_id, sha256, header.caller))
         return pb.SubmitResponse(task=_task(job))
 
     async def _check_body(self, body: bytes, context: Any) -> None:
@@ -199,6 +213,16 @@ class FakeCore(segmentation_pb2_grpc.SegmentationServicer, operations_pb2_grpc.O
                     await job.changed.wait_for(lambda seen=message: job.message() != seen)
         finally:
             self.watch_ended.set()
+
+    async def WatchJobs(self, request: Any, context: Any) -> AsyncIterator[pb.WatchJobsResponse]:
+        self.feed.asked += 1
+        if self.feed.refused is not None:
+            await _abort(context, self.feed.refused, "There is no such stream for you.")
+        unfinished = [news_of(job.message()) for job in self.jobs.values() if not job.ended]
+        first = pb.WatchJobsResponse(models=self._models(), jobs=unfinished)
+        async for news in self.feed.serve(first):
+            yield news
+        await _abort(context, grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
 
     async def GetResult(self, request: Any, context: Any) -> AsyncIterator[pb.GetResultResponse]:
         await self._enter(context)

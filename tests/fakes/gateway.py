@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc
 
 from generated.radiomics import Model_pb2
 from http_gateway.server import serve
@@ -77,10 +78,14 @@ class Bench:
 
 
 @asynccontextmanager
-async def gateway_bench(**settings: Any) -> AsyncIterator[Bench]:
-    """Run a gateway with `settings` before a fresh fake core while the context lasts."""
+async def gateway_bench(core_refuses: grpc.StatusCode | None = None, **settings: Any) -> AsyncIterator[Bench]:
+    """Run a gateway with `settings` before a fresh fake core while the context lasts.
+
+    The core pushes its news, or refuses to with the status `core_refuses`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gateway"))
     core, socket = FakeCore(), folder / "core.sock"
+    core.feed.refused = core_refuses
     wanted = {"home": str(folder), "http": "127.0.0.1:0", "core": f"unix:{socket}", "stop_grace_s": 2.0}
     try:
         async with running(core, socket), serve(Settings(**{**wanted, **settings})) as gateway:

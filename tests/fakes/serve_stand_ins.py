@@ -21,7 +21,7 @@ def main() -> None:
     with sentences():
         server.run(
             overrides,
-            lambda running, wanted: click.echo(f"banner {running.http}"),
+            lambda running: click.echo(f"banner {running.http}"),
             int(ready_fd),
             core=stand_in("core", "SEGINT_GRPC"),
             gateway=stand_in("gateway", "SEGINT_HTTP"),

@@ -175,10 +175,12 @@ async def test_what_goes_wrong_on_the_server_is_one_sentence(
 async def test_a_scan_with_a_gap_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     async with FakeVelocityServer() as server:
         run = await segint(
-            *("segment", PYDICOM_SERIES / "77654033" / "CT2", "--server", server.url, "--out", tmp_path)
+            *("segment", PYDICOM_SERIES / "77654033" / "CT2", "--server", server.url),
+            *("--out", tmp_path / "masks"),
         )
         assert server.requests == []
     assert run.code == 2
+    assert not (tmp_path / "masks").exists()
     assert "Slices 17106 and 17136 lie 202.50 mm apart" in run.stderr
 
 

@@ -46,9 +46,9 @@ async def test_without_a_core_the_gateway_is_alive_and_counts(bench: Bench) -> N
     assert b"segint_core_up 0.0" in answer.body
 
 
-async def until_ready(bench: Bench) -> None:
+async def until(bench: Bench, path: str, status: int) -> None:
     async with asyncio.timeout(10):
-        while (await bench.get("/readyz")).status != 200:  # nothing tells when a connection is back
+        while (await bench.get(path)).status != status:  # nothing tells when a connection is back, or gone
             pass
 
 
@@ -56,9 +56,9 @@ async def test_a_core_that_comes_back_is_found_again(bench: Bench) -> None:
     assert (await bench.get("/ping")).status == 503
     for _ in range(2):
         async with running(FakeCore(), bench.socket):
-            await until_ready(bench)
+            await until(bench, "/readyz", 200)
             assert (await bench.get("/ping")).status == 200
-        assert (await bench.get("/ping")).status == 503
+        await until(bench, "/ping", 503)
 
 
 async def test_a_core_that_goes_amid_an_upload_is_a_503(bench: Bench) -> None:
@@ -71,7 +71,7 @@ async def test_a_core_that_goes_amid_an_upload_is_a_503(bench: Bench) -> None:
 
     gone = asyncio.Event()
     async with running(core, bench.socket):
-        await until_ready(bench)
+        await until(bench, "/readyz", 200)
         posting = asyncio.create_task(bench.post(body(), POST_PATH))
         await asyncio.wait_for(began.wait(), 10)
     answer = await asyncio.wait_for(posting, 10)

@@ -189,9 +189,7 @@ async def test_a_retry_runs_the_stored_input_as_a_new_job(core: RunningCore) -> 
 
 async def test_a_retry_may_be_for_another_version_which_must_be_offered(core: RunningCore) -> None:
     old = core.add_failed(BODY, model_id="of a family that is gone")
-    code, details = await refusal_of(
-        core.jobs.RetryJob(jobs_pb2.RetryJobRequest(segmentation_id=old.id))
-    )
+    code, details = await refusal_of(core.jobs.RetryJob(jobs_pb2.RetryJobRequest(segmentation_id=old.id)))
     assert code == "NOT_FOUND"
     assert "of a family that is gone" in details
     request = jobs_pb2.RetryJobRequest(segmentation_id=old.id, model_id=SAMPLE)

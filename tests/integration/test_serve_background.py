@@ -50,6 +50,27 @@ def test_a_second_run_starts_nothing(home: Home, serve: tuple[str, ...]) -> None
     assert background.start(home, [], serve) == (first, False)
 
 
+def test_a_second_run_with_other_options_is_refused(home: Home, serve: tuple[str, ...]) -> None:
+    options = ("log_level=DEBUG",)
+    first, _ = background.start(home, options, serve)
+    assert background.start(home, options, serve) == (first, False)
+    assert background.start(home, [], serve) == (first, False)
+    with pytest.raises(errors.StartRefused, match="started with log_level=DEBUG; stop it with segint_kill"):
+        background.start(home, ("log_level=INFO",), serve)
+
+
+def test_the_networks_that_a_running_server_lets_in_are_those_that_it_was_started_with(
+    home: Home, serve: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    background.start(home, ["allow=10.1.2.0/24", "http=0.0.0.0:0"], serve)
+    monkeypatch.setenv("SEGINT_ALLOW", "10.9.0.0/16")
+    result = CliRunner().invoke(commands.run, ["--home", str(home.path)])
+    assert result.exit_code == 0, result.output
+    assert "already runs in the background" in result.output
+    assert "Let in: 10.1.2.0/24; everybody else is refused." in result.output
+    assert f"segint_kill --home {home.path}" in result.output.splitlines()[-1]
+
+
 def test_kill_stops_what_run_started(home: Home, serve: tuple[str, ...], journal: Journal) -> None:
     running, _ = background.start(home, [], serve)
     assert background.stop(home) == running
@@ -63,6 +84,14 @@ def test_kill_leaves_alone_what_run_did_not_start(home: Home) -> None:
     bystander = record.Running(os.getpid(), "another boot:1", str(home.path))
     record.write(record.background_file(home), bystander)
     assert background.stop(home) is None
+
+
+def test_kill_says_of_a_server_that_run_did_not_start_that_it_is_there(home: Home) -> None:
+    home.create()
+    record.write(record.serve_file(home), record.of(os.getpid(), home, {}))
+    result = CliRunner().invoke(commands.kill, ["--home", str(home.path)])
+    assert result.exit_code == 0
+    assert f"(process {os.getpid()}) was not started by segint_run" in result.output
 
 
 def test_kill_where_nothing_runs_says_so(home: Home) -> None:

@@ -10,11 +10,24 @@ from click.testing import CliRunner
 from segint_grpc import __version__, errors
 from segint_grpc.cli.main import COMMANDS, main
 from segint_grpc.cli.sentences import sentences
+from segint_grpc.cli.serve import kill, run
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["serve", "--help"], ["config", "show", "--help"]])
 def test_help_is_there(arguments: list[str]) -> None:
     assert "Usage:" in CliRunner().invoke(main, arguments).output
+
+
+@pytest.mark.parametrize("group", [[], ["model"], ["config"]])
+def test_no_summary_is_cut_short(group: list[str]) -> None:
+    result = CliRunner().invoke(main, [*group, "--help"])
+    assert "Commands:" in result.output
+    assert "..." not in result.output.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("command", [run, kill])
+def test_the_commands_for_a_terminal_know_the_short_option_too(command: click.Command) -> None:
+    assert "Usage:" in CliRunner().invoke(command, ["-h"]).output
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -162,10 +162,14 @@ def test_stored_numbers_are_scaled_as_the_header_says(tmp_path: Path) -> None:
     assert np.array_equal(scan.frame.order.to_file(scan.image_kji), expected)
 
 
-def test_floats_are_rounded(tmp_path: Path) -> None:
+def test_floats_are_rounded_and_that_is_said(tmp_path: Path) -> None:
     array = np.linspace(-1000.4, 1000.6, 60, dtype=np.float32).reshape(3, 4, 5)
     scan = read_scan(save(tmp_path / "scan.nii.gz", array, np.diag((-1.0, -1.0, 1.0, 1.0))))
     assert np.array_equal(scan.image_kji, np.rint(array).transpose(2, 1, 0))
+    (note,) = scan.notes
+    assert "rounded" in note
+    whole = read_scan(save(tmp_path / "whole.nii", np.rint(array), np.diag((-1.0, -1.0, 1.0, 1.0))))
+    assert whole.notes == ()
 
 
 def test_a_fourth_axis_of_length_one_is_no_hindrance(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_a_list_may_come_as_a_list_or_with_commas(home: Path, given: object) -> 
         ({"SEGINT_SLOTS": "two"}, "environment: slots must be of type int, not 'two'"),
         ({"SEGINT_SLOTS": "-1"}, "environment: slots must be at least 0, not '-1'"),
         ({"SEGINT_JOB_DEADLINE_S": "nan"}, "environment: job_deadline_s must be at least 1, not 'nan'"),
+        ({"SEGINT_LOG_LEVEL": "LOUD"}, "environment: log_level must be one of DEBUG, INFO, WARNING, ERROR"),
+        ({"SEGINT_SLOT": "2"}, "environment: there is no setting slot. Did you mean slots?"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_origin(
@@ -106,13 +108,24 @@ def test_a_mistake_in_the_file_is_named(home: Path, text: str, sentence: str) ->
     assert sentence in refused.value.message
 
 
+def test_a_file_that_cannot_be_read_is_named(home: Path) -> None:
+    (home / "segint.toml").mkdir(parents=True)
+    with pytest.raises(errors.InvalidSetting, match="cannot be read"):
+        settings.load({"home": str(home)}, {})
+
+
+def test_a_home_that_is_a_file_has_no_settings_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert settings.load({"home": str(tmp_path / "file")}, {}).slots == 0
+
+
 def test_a_whole_number_will_do_for_a_time(home: Path) -> None:
     write_config(home, "job_deadline_s = 60")
     assert settings.load({"home": str(home)}, {}).job_deadline_s == 60.0
 
 
 def test_variables_that_are_no_settings_are_left_alone(home: Path) -> None:
-    assert settings.load({"home": str(home)}, {"SEGINT_TRACE": "1"}).slots == 0
+    assert settings.load({"home": str(home)}, {"SEGINT_TRACE": "1", "SEGINT_SERVER": "http://x"}).slots == 0
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)

@@ -41,9 +41,9 @@ def install(checkout: Path, name: str, text: str = "exit 0") -> None:
     path.chmod(0o755)
 
 
-def set_up(checkout: Path, *options: str) -> tuple[int, str]:
+def set_up(checkout: Path, *options: str, **variables: str) -> tuple[int, str]:
     command = ("/bin/bash", str(checkout / "scripts" / "setup.sh"), *options)
-    environment = {"PATH": str(checkout / "bin")}
+    environment = {"PATH": str(checkout / "bin"), **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 
@@ -51,9 +51,9 @@ def set_up(checkout: Path, *options: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("manager", "command"),
     [
-        ("apt-get", "  sudo apt-get install -y python3.12 python3.12-venv"),
+        ("apt-get", "  sudo apt-get update && sudo apt-get install -y python3 python3-venv"),
         ("dnf", "  sudo dnf install -y python3.12"),
-        ("pacman", "  (install python3.12 python3.12-venv with your system's package manager)"),
+        ("pacman", "  (install python3 python3-venv with your system's package manager)"),
     ],
 )
 def test_without_python_it_says_what_to_type(checkout: Path, manager: str, command: str) -> None:
@@ -62,6 +62,32 @@ def test_without_python_it_says_what_to_type(checkout: Path, manager: str, comma
     assert code == 2
     assert "Python 3.11 or newer is needed" in said
     assert command in said.splitlines()
+
+
+@pytest.mark.parametrize("version", ["python3.11", "python3.13"])
+def test_the_python_that_it_names_is_one_that_the_system_has(checkout: Path, version: str) -> None:
+    install(checkout, "apt-get")
+    install(checkout, "apt-cache", f'[ "$2" = {version}-venv ]')
+    _, said = set_up(checkout)
+    assert f"  sudo apt-get update && sudo apt-get install -y {version} {version}-venv" in said.splitlines()
+
+
+def test_a_chosen_python_that_will_not_do_is_named(checkout: Path) -> None:
+    code, said = set_up(checkout, PYTHON="/nowhere/python3")
+    assert code == 2
+    assert "PYTHON is set to /nowhere/python3, which is no Python 3.11 or newer." in said
+    assert "  unset PYTHON" in said.splitlines()
+
+
+def test_where_nothing_can_be_downloaded_it_tells_of_the_proxy(checkout: Path) -> None:
+    install(checkout, "mkdir", f'exec {shutil.which("mkdir")} "$@"')
+    install(checkout, "cp", f'exec {shutil.which("cp")} "$@"')
+    python = 'case "$*" in *print*) echo python3.11 ;; *"pip install"*) exit 1 ;; '
+    install(checkout, "python3", python + '"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;; esac')
+    code, said = set_up(checkout)
+    assert code == 2
+    assert "  export HTTPS_PROXY=http://PROXY:PORT" in said.splitlines()
+    assert not list((checkout / ".venv").glob("setup-*"))
 
 
 def test_a_python_that_is_too_old_will_not_do(checkout: Path) -> None:
@@ -74,11 +100,12 @@ def test_without_the_module_venv_it_says_what_to_type(checkout: Path) -> None:
     install(checkout, "python3", 'case "$*" in *print*) echo python3.11 ;; *ensurepip*) exit 1 ;; esac')
     code, said = set_up(checkout)
     assert code == 2
-    assert "  sudo apt-get install -y python3.11-venv" in said.splitlines()
+    assert "  sudo apt-get update && sudo apt-get install -y python3.11-venv" in said.splitlines()
 
 
 def test_an_unknown_option_is_refused(checkout: Path) -> None:
-    assert set_up(checkout, "--fast") == (2, "setup.sh: unknown option --fast; it knows --dev and --gpu\n")
+    refusal = "setup.sh: unknown option --fast; it knows --bench, --dev and --gpu\n"
+    assert set_up(checkout, "--fast") == (2, refusal)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

@@ -210,8 +210,10 @@ def test_a_writer_that_waits_is_freed_when_another_thread_closes(
     closer = threading.Thread(target=decoder.close)
     closer.start()
     writer.join(10)
-    with (tmp_path / "0.raw").open("rb"):
-        closer.join(10)
+    # Without O_NONBLOCK this would wait for a writer, and there is none if the close came first.
+    reader = os.open(tmp_path / "0.raw", os.O_RDONLY | os.O_NONBLOCK)
+    closer.join(10)
+    os.close(reader)
     assert [str(error) for error in seen] == ["the volume decoder is closed"]
 
 

@@ -1,0 +1,72 @@
+"""Every service of one core, built bottom up on a store and a pool, and taken down in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from segint_grpc.service.changes import Changes
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.service.gate import Gate
+from segint_grpc.service.hop import Hop
+from segint_grpc.service.housekeeping import Housekeeping
+from segint_grpc.service.jobs import Jobs
+from segint_grpc.service.memory_fit import MemoryFit
+from segint_grpc.service.models import Models
+from segint_grpc.service.submission import Submissions
+from segint_grpc.service.unpacking import Unpacking
+from segint_grpc.service.version_runs import VersionRuns
+from segint_grpc.settings import Settings
+from segint_grpc.store.store import Store
+from segint_grpc.worker.pool import WorkerPool
+
+
+@dataclass(frozen=True)
+class Services:
+    """What transports call. Jobs run from `dispatcher.start` on."""
+
+    context: ServiceContext
+    models: Models
+    runs: VersionRuns
+    submissions: Submissions
+    jobs: Jobs
+    dispatcher: Dispatcher
+
+
+@asynccontextmanager
+async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncIterator[Services]:
+    """Give the services, with the jobs taken up that an earlier core left unfinished.
+
+    `pool` must be open. At the end running jobs go back into the queue; nothing may call the services then.
+    """
+    async with AsyncExitStack() as stack:
+        context = ServiceContext(store, stack.enter_context(Hop("segint-store")), settings)
+        models = Models(store, context.hop, Changes(pool.forget, context.board.publish_models))
+        await models.add_sample_family()
+        work = asyncio.Event()
+        unpacking = Unpacking(context, work.set)
+        stack.push_async_callback(unpacking.close)
+        dispatcher = Dispatcher(context, models, pool, unpacking, work)
+        stack.push_async_callback(dispatcher.stop)
+        memory = MemoryFit(store, pool.options.memory_bytes, settings.voxels_max)
+        submissions = Submissions(context, models, unpacking, memory)
+        stack.callback(submissions.close)
+        housekeeping = Housekeeping(context, models, unpacking, work)
+        await housekeeping.take_up()
+        await stack.enter_async_context(going_on(housekeeping.run()))
+        runs = VersionRuns(context, models, pool, Gate(context, pool))
+        yield Services(context, models, runs, submissions, Jobs(context, dispatcher), dispatcher)
+
+
+@asynccontextmanager
+async def going_on(chore: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let `chore` go on beside the context, and cancel it at its end."""
+    task = asyncio.create_task(chore)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

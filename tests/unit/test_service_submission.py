@@ -1,0 +1,144 @@
+"""Scans on their way in: what is acknowledged is kept, what is refused leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from segint_grpc import errors
+from segint_grpc.domain.jobs import JobState
+from segint_grpc.service.submission import Posting
+from segint_grpc.worker.pool import WorkerPool
+from tests.fakes.core_bench import SAMPLE, CoreBench, core_bench, eventually, pieces, scan, small_disk
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_the_same_scan_posted_twice_at_the_same_time_is_one_job(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    async with core_bench(pool, tmp_path, slots=0) as core:
+        jobs = await asyncio.gather(*(core.submit(scan()) for _ in range(6)))
+        assert len({job.id for job in jobs}) == 1
+        await core.until(jobs[0].id, state=JobState.QUEUED)
+        assert core.files() == [f"{jobs[0].id}-0.raw", f"{jobs[0].id}.pb"]
+
+
+async def test_a_scan_whose_job_was_cancelled_is_a_new_job(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path, slots=0) as core:
+        first = await core.submit(scan())
+        await core.services.jobs.cancel(first.id)
+        assert (await core.submit(scan())).id != first.id
+
+
+async def test_a_client_that_goes_away_leaves_nothing(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        threads = threading.active_count()
+        body = scan(shape_kji=(20, 100, 100))
+        posts = [asyncio.create_task(stuck(core, body)) for _ in range(8)]
+        await asyncio.sleep(0)
+        for post in posts:
+            post.cancel()
+        await asyncio.gather(*posts, return_exceptions=True)
+        assert core.files() == []
+        assert core.store.jobs.unfinished() == []
+        assert threading.active_count() <= threads + 8
+
+
+async def stuck(core: CoreBench, body: bytes) -> None:
+    """Post `body` but for its end, which never comes."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async for piece in pieces(body[:-100]):
+            yield piece
+        await asyncio.Event().wait()
+
+    await core.services.submissions.submit(Posting(SAMPLE, "192.0.2.7", len(body)), chunks())
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_given_up(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path, job_deadline_s=1) as core:
+        with pytest.raises(errors.InvalidRequest, match="within 1 s"):
+            await stuck(core, scan())
+        assert core.files() == []
+
+
+async def test_scans_that_are_still_arriving_count_towards_the_limit(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    async with core_bench(pool, tmp_path, slots=0, queue_max=2) as core:
+        first = asyncio.create_task(stuck(core, scan(1)))
+        await eventually(lambda: core.files() != [])
+        await core.submit(scan(2))
+        with pytest.raises(errors.QueueFull):
+            await core.submit(scan(3))
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await core.submit(scan(3))
+
+
+@pytest.mark.parametrize(
+    ("body", "settings", "error"),
+    [
+        (b"\xff\xff", {}, errors.UnparsableMessage),
+        (b"", {}, errors.UnusableInput),
+        (scan(), {"upload_max_bytes": 100}, errors.TooLarge),
+        (scan(), {"voxels_max": 10}, errors.TooLarge),
+        (scan(), {"free_disk_min_bytes": 1 << 60}, errors.DiskFull),
+    ],
+)
+async def test_what_is_refused_leaves_nothing(
+    pool: WorkerPool, tmp_path: Path, body: bytes, settings: dict[str, object], error: type[Exception]
+) -> None:
+    async with core_bench(pool, tmp_path, **settings) as core:  # type: ignore[arg-type]
+        with pytest.raises(error):
+            await core.submit(body)
+        assert core.files() == []
+        assert core.store.jobs.counts() == {}
+
+
+async def test_a_body_of_another_length_than_announced_is_refused(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        posting = Posting(SAMPLE, "192.0.2.7", len(scan()) + 1)
+        with pytest.raises(errors.UnparsableMessage, match="announced"):
+            await core.services.submissions.submit(posting, pieces(scan()))
+        assert core.files() == []
+
+
+@pytest.mark.parametrize("size", [1_001, 4_096, 70_001])
+async def test_a_full_disk_refuses_the_scan_and_leaves_nothing(
+    pool: WorkerPool, tmp_path: Path, size: int
+) -> None:
+    body = scan(shape_kji=(40, 128, 128))
+    async with core_bench(pool, tmp_path) as core:
+        with small_disk(core.home.bodies, len(body) // 2):
+            with pytest.raises(errors.DiskFull):
+                await core.services.submissions.submit(Posting(SAMPLE, "a", len(body)), pieces(body, size))
+            assert core.files() == []
+        job = await core.submit(body)
+        assert (await core.ended(job.id)).state is JobState.SUCCEEDED
+
+
+async def test_a_disk_too_full_for_the_voxels_fails_the_job_visibly(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        with small_disk(core.home.voxels, 100_000):
+            body, posting = scan(shape_kji=(40, 128, 128)), Posting(SAMPLE, "a")
+            job, _ = await core.services.submissions.submit(posting, pieces(body))
+            job = await core.ended(job.id)
+            assert (job.state, job.error_code) == (JobState.FAILED, "InternalError")
+            assert "disk" in job.error_text
+            assert not list(core.home.voxels.iterdir())
+
+
+async def test_a_disk_too_full_for_the_masks_fails_the_job_visibly(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        noise = await core.model("Noise", "import numpy; image = numpy.random.randn(*image.shape)")
+        with small_disk(core.home.results, 20_000):
+            job = await core.ended((await core.submit(scan(shape_kji=(40, 128, 128)), noise)).id)
+            assert (job.state, job.error_code) == (JobState.FAILED, "InternalError")
+            assert "disk" in job.error_text
+            assert not list(core.home.results.iterdir())
