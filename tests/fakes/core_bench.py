@@ -80,8 +80,10 @@ class CoreBench:
         file = FileRecord(hashlib.sha256(source).hexdigest(), "net.py", len(source))
         models = self.services.models
         await models.import_family(a_family(name, [name], channels).SerializeToString())
-        await models.upload(file, pieces(source))
-        await models.set_runtime(name, RuntimeRecord("pytorch", module_file=file, entry="Net"))
+        await models.files.upload(file, pieces(source))
+        await models.files.approve(file.sha256)
+        await models.versions.set_runtime(name, RuntimeRecord("pytorch", module_file=file, entry="Net"))
+        await models.versions.activate(name, force=True)
         return name
 
     def gate(self, name: str = "gate") -> Gate:
