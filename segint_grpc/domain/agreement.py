@@ -145,10 +145,10 @@ def overlap(first: NDArray[Any], second: NDArray[Any]) -> tuple[int, int, int]:
     """Return how many voxels both masks have, the first has and the second has; plane by plane."""
     both = one = other = 0
     for a, b in zip(first, second, strict=True):
-        here, there = a != 0, b != 0
-        both += int(np.count_nonzero(here & there))
-        one += int(np.count_nonzero(here))
-        other += int(np.count_nonzero(there))
+        here, there = int(np.count_nonzero(a)), int(np.count_nonzero(b))
+        if here and there:
+            both += int(np.count_nonzero(np.logical_and(a, b)))
+        one, other = one + here, other + there
     return both, one, other
 
 

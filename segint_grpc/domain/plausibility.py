@@ -6,6 +6,7 @@ Sizes and thresholds are for people who read dozens of reports: a warning that a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from segint_grpc.domain.geometry import Geometry
 from segint_grpc.domain.orientation import DIRECTIONS
 
 External = Model_pb2.Structure.StructureType.External
+
+_OUTLINE = re.compile(r"external|body|skin|outline|patient", re.IGNORECASE)
 
 USUAL_MIN = 10
 """How many masks of a structure say what is usual for it."""
@@ -63,8 +66,7 @@ class MaskReview:
         if not count:
             self._empty.append(self._names[index])
             return
-        # A body outline always goes on beyond the scan.
-        if self._structures[index].Type != External and (edges := touched(mask_kji, geometry)):
+        if not is_outline(self._structures[index]) and (edges := touched(mask_kji, geometry)):
             self._edges[self._names[index]] = edges
         if index in self._paired and (centre := centre_xyz_mm(mask_kji, geometry)) is not None:
             self._x_mm[index] = float(centre[0])
@@ -78,6 +80,14 @@ class MaskReview:
             f"{left} lies further to the patient's right than {right}: left and right may be exchanged."
             for left, right in laterality.swapped(self._names, self._x_mm)[:NAMED_MAX]
         ]
+
+
+def is_outline(structure: Model_pb2.Structure) -> bool:
+    """Return whether a structure is the body's outline, which always goes on beyond the scan.
+
+    The type alone does not say so: it reads as External where nobody has set it.
+    """
+    return structure.Type == External and bool(_OUTLINE.search(structure.Name))
 
 
 def touched(mask_kji: NDArray[Any], geometry: Geometry) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Container
+from dataclasses import dataclass
 from pathlib import Path
 
 from segint_grpc import backends, errors
@@ -17,6 +18,15 @@ from segint_grpc.domain.models import FileRecord, RuntimeRecord
 from segint_grpc.store.media import Media
 
 _Stamp = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True)
+class BackEndView:
+    """An installed back end: what it is for, and why it cannot be used (empty where it can)."""
+
+    name: str
+    summary: str
+    problem: str
 
 
 class Fitness:
@@ -38,6 +48,10 @@ class Fitness:
         if name not in self._back_ends:
             self._back_ends[name] = backends.load_backend(name)
         return self._back_ends[name]
+
+    def back_ends(self) -> list[BackEndView]:
+        """Return the installed back ends, by name."""
+        return [self._back_end_view(name) for name in backends.names()]
 
     def check(self, runtime: RuntimeRecord, approved: Container[str]) -> None:
         """Check that `runtime` may run and could; `approved` holds the SHA-256 of contents that may run code.
@@ -72,6 +86,12 @@ class Fitness:
     def path(self, file: FileRecord | None) -> Path | None:
         """Return where `file` lies, absolute; None for none."""
         return self._media.model_file_path(file).absolute() if file else None
+
+    def _back_end_view(self, name: str) -> BackEndView:
+        try:
+            return BackEndView(name, self.back_end(name).summary, "")
+        except errors.SegIntError as error:
+            return BackEndView(name, "", error.message)
 
     def _usable(self, name: str) -> bool:
         try:

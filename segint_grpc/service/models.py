@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from generated.radiomics.Model_pb2 import ModelsCollection
-from segint_grpc import backends, errors
+from segint_grpc import errors
 from segint_grpc.domain.models import ConstraintPolicy, FamilyRecord, FileRecord
+from segint_grpc.domain.versions import Act, VersionState
 from segint_grpc.service.catalogue import Catalogue, ResolvedModel
 from segint_grpc.service.changes import Changes
 from segint_grpc.service.family_changes import keep_unknown, redefined
@@ -19,27 +20,18 @@ from segint_grpc.service.family_drafts import Wishes, complete
 from segint_grpc.service.family_rules import check_family, parse_family
 from segint_grpc.service.family_views import FamilyView
 from segint_grpc.service.file_keeping import ModelFiles
-from segint_grpc.service.fitness import Fitness
+from segint_grpc.service.fitness import BackEndView, Fitness
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.sample_family import BACKEND, sample_family
 from segint_grpc.service.versions import Versions
 from segint_grpc.store.store import Store
 
-__all__ = ["BackEndView", "Models", "Removed", "ResolvedModel"]
+__all__ = ["Models", "Removed", "ResolvedModel"]
 
 log = logging.getLogger(__name__)
 
 Cancel = Callable[[str], Awaitable[object]]
 """Cancels the job of the id that it is given."""
-
-
-@dataclass(frozen=True)
-class BackEndView:
-    """An installed back end: what it is for, and why it cannot be used (empty where it can)."""
-
-    name: str
-    summary: str
-    problem: str
 
 
 @dataclass(frozen=True)
@@ -97,9 +89,9 @@ class Models:
 
     async def add_sample_family(self) -> None:
         """Give a home without families the sample family, so that the server answers at once."""
-        if await self._hop.run(self._store.models.families):
-            return
         family = sample_family()
+        if not await self._hop.run(self._lacks, family.CanonicalName):
+            return
         await self.import_family(family.SerializeToString(deterministic=True))
         for version in family.ModelVersions:
             await self.versions.offer_sample(version.ID, BACKEND)
@@ -162,13 +154,25 @@ class Models:
 
     async def back_ends(self) -> list[BackEndView]:
         """Return the installed back ends, by name."""
-        return await self._hop.run(self._list_back_ends)
+        return await self._hop.run(self._fitness.back_ends)
 
     async def _published(self, record: FamilyRecord, what: str) -> FamilyView:
         """Tell of a family that has changed, and return it."""
         log.info(what, extra={"family": record.canonical_name, "revision": record.revision})
         await self._changes.tell([version.version_id for version in record.versions])
         return await self._hop.run(self._catalogue.view, record)
+
+    def _lacks(self, sample: str) -> bool:
+        """Return whether there is no family but the family `sample`, and that was never offered.
+
+        The second is so where a first start was killed in the middle.
+        """
+        records = self._store.models.families()
+        if [record.canonical_name for record in records] != [sample]:
+            return not records
+        states = [version.state for version in records[0].versions]
+        kinds = [event.kind for event in self._store.model_events.events(sample)]
+        return set(states) == {VersionState.DRAFT} and Act.FORCE not in kinds
 
     def _import(self, body: bytes, policy: ConstraintPolicy) -> FamilyRecord:
         family = parse_family(body)
@@ -257,12 +261,3 @@ class Models:
         for file in files:
             self._store.media.remove_model_file(file)
         self._store.media.remove_family_copy(canonical_name)
-
-    def _list_back_ends(self) -> list[BackEndView]:
-        return [self._back_end_view(name) for name in backends.names()]
-
-    def _back_end_view(self, name: str) -> BackEndView:
-        try:
-            return BackEndView(name, self._fitness.back_end(name).summary, "")
-        except errors.SegIntError as error:
-            return BackEndView(name, "", error.message)

@@ -20,6 +20,8 @@ from tests.families import a_family, a_structure, a_version
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ROOT = Path(__file__).parents[2]
+
 LUNGS = a_family(
     "Lungs", [a_version("Lungs 1", [a_structure("l", name="Lung_L"), a_structure("r", name="Lung_R")])]
 )
@@ -123,6 +125,22 @@ async def test_a_model_of_arrays_that_exchanges_sides_of_a_patient_who_lies_feet
     assert failed(report) == ["scan, feet first", "scan, prone"]
     assert "has to take `geometry`" in step(report, "scan, feet first").finding
     assert step(report, "scan, slices in reverse").outcome == CheckStep.OUTCOME_PASSED
+
+
+async def test_turning_the_scan_as_the_documentation_says_makes_that_model_right(
+    stand: GateStand, scan: Path
+) -> None:
+    block = (ROOT / "docs" / "checks.md").read_text().split("```python\n")[1].split("```")[0]
+    trained = f"""
+def predict(self, image):
+    columns = np.arange(image.shape[2])
+    return [(image == {TRAINED}) & (columns >= 20), (image == {TRAINED}) & (columns < 20)]
+
+Net.predict = predict
+"""
+    report = await stand.check("import numpy as np\nimport torch\n" + block + trained, axial(LUNGS), scan)
+    assert failed(report) == []
+    assert step(report, "scan, feet first").outcome == CheckStep.OUTCOME_PASSED
 
 
 async def test_a_trained_model_that_mirrors_fails_in_another_field_of_view(

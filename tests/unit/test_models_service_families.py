@@ -19,6 +19,7 @@ from segint_grpc.service.changes import Changes
 from segint_grpc.service.family_views import VersionView
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.models import Models
+from segint_grpc.service.sample_family import sample_family
 from segint_grpc.store.store import Store, open_store
 from tests.families import a_family, a_structure, a_version
 
@@ -118,6 +119,19 @@ async def test_a_home_with_families_gets_no_sample(models: Models) -> None:
     await add(models, a_family())
     await models.add_sample_family()
     assert [view.family.CanonicalName for view in await models.families()] == ["Livers"]
+
+
+async def test_a_first_start_that_was_killed_is_made_good_by_the_next(models: Models) -> None:
+    await models.import_family(sample_family().SerializeToString(deterministic=True))
+    await models.add_sample_family()
+    assert ids(await models.offered()) == [["Centered Orange Square"]]
+
+
+async def test_a_sample_that_somebody_has_made_a_draft_stays_one(models: Models) -> None:
+    await models.add_sample_family()
+    await models.versions.set_runtime("Centered Orange Square", PHANTOM)
+    await models.add_sample_family()
+    assert ids(await models.offered()) == []
 
 
 async def test_a_family_is_kept_and_offered_to_the_byte_unknown_fields_included(
