@@ -53,7 +53,7 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         stack.push_async_callback(dispatcher.stop)
         submissions = Submissions(context, models, unpacking)
         stack.callback(submissions.close)
-        housekeeping = Housekeeping(context, models, unpacking, work)
+        housekeeping = Housekeeping(context, models, unpacking, dispatcher, work)
         await housekeeping.take_up()
         await stack.enter_async_context(going_on(housekeeping.run()))
         yield Services(context, models, submissions, Jobs(context, dispatcher), dispatcher)
