@@ -25,13 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with Lab(options.size_of(wanted)) as lab:
         rows = [row for name in options.chosen(wanted) for row in measure(name, lab)]
         peaks = lab.peaks_mb()
-    show(here, rows, peaks)
+    slower = report.worse_than_before(options.HISTORY, here, rows)
     if wanted.markdown:
         wanted.markdown.write_text(report.markdown(rows) + "\n")
     if wanted.json:
         write(wanted.json, report.document(here, at, rows, peaks))
     if wanted.record:
         report.record(options.HISTORY, here, at, rows)
+    show(here, rows, peaks, slower)
     return int(any(row.met is False for row in rows))
 
 
@@ -41,14 +42,16 @@ def measure(name: str, lab: Lab) -> list[Row]:
     return list(MEASUREMENTS[name](lab))
 
 
-def show(here: dict[str, object], rows: Sequence[Row], peaks: dict[str, float]) -> None:
+def show(
+    here: dict[str, object], rows: Sequence[Row], peaks: dict[str, float], slower: Sequence[str]
+) -> None:
     """Print the tables, and what has become worse."""
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     report.print_machine(console, here)
     report.print_rows(console, rows)
     report.print_phases(console, rows)
     report.print_peaks(console, peaks)
-    for sentence in report.worse_than_before(options.HISTORY, here, rows):
+    for sentence in slower:
         console.print(f"[bold]Worse than before:[/bold] {sentence}")
 
 

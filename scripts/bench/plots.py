@@ -28,7 +28,10 @@ def _draw(growth: Growth, path: Path) -> Path:
     axes.set_xticks(growth.counts)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
-    axes.set_ylim(bottom=0)
+    if growth.unit == "seconds":
+        axes.set_yscale("log")  # what grows in step with the counts is a straight line
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel(growth.what)
     axes.set_ylabel(growth.unit)
     axes.grid(alpha=0.3)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from generated.radiomics.Model_pb2 import ModelVersion
 from segint_grpc import errors, logs
-from segint_grpc.domain.jobs import Job, Lease, Result, Stage
+from segint_grpc.domain.jobs import Job, Lease, Result
 from segint_grpc.service.context import ServiceContext
-from segint_grpc.service.figures import StageClock
 from segint_grpc.service.hop import OUTAGES, RETRY_S
 from segint_grpc.service.models import Models
+from segint_grpc.service.reports import Reports
 from segint_grpc.service.run_tasks import channel_tasks, model_task
 from segint_grpc.service.unpacking import Unpacking, as_job_failure
 from segint_grpc.service.usual_volumes import with_unusual_volumes
@@ -30,7 +30,6 @@ from segint_grpc.worker.task import RunTask
 log = logging.getLogger(__name__)
 
 LEASE_S = 30.0
-REPORT_INTERVAL_S = 0.2
 
 
 class Dispatcher:
@@ -79,6 +78,18 @@ class Dispatcher:
         for task in [*self._runs.values(), *self._slots]:
             task.cancel()
         await asyncio.gather(*self._runs.values(), *self._slots, return_exceptions=True)
+
+    async def renew(self) -> None:
+        """Keep the leases of all runs, and end a run that has lost its own: its job was ended without it.
+
+        Called before leases that have lapsed are looked for, so that no pause of this machine and no jump
+        of its clock takes a job from a run that goes on.
+        """
+        for lease, run in list(self._runs.items()):
+            try:
+                await self._hop.run(self._jobs.renew, lease, LEASE_S)
+            except errors.StaleLease:
+                run.cancel()
 
     async def drop(self, job: Job) -> None:
         """End the run of a job that has been cancelled, and its voxels; returns when its process is gone."""
@@ -197,72 +208,3 @@ class Dispatcher:
             channels=channel_tasks(model, files),
             result=result,
         )
-
-
-class Reports:
-    """Writes a run's progress down, the newest a few times a second, and keeps its lease alive.
-
-    A run whose lease is lost is cancelled: its job was ended, or given to another run.
-    """
-
-    def __init__(self, context: ServiceContext, lease: Lease) -> None:
-        """Report for the run that holds `lease`."""
-        self._jobs = context.store.jobs
-        self._hop = context.hop
-        self._board = context.board
-        self._lease = lease
-        self._clock = StageClock(context.figures)
-        self._news = asyncio.Event()
-        self._newest = (0, str(Stage.LOAD))
-
-    def take(self, percent: int, stage: str) -> None:
-        """Note how far the run is; returns at once."""
-        self._clock.enter(stage)
-        self._newest = (percent, stage)
-        self._news.set()
-
-    async def __aenter__(self) -> Reports:
-        """Make sure of the lease, and begin to write.
-
-        Raises:
-            StaleLease: the job was cancelled between its claim and now, when nobody knew of the run yet.
-        """
-        await self._write_newest()
-        self._run = asyncio.current_task()
-        self._chores = [asyncio.create_task(self._repeat(step)) for step in (self._write_news, self._renew)]
-        return self
-
-    async def __aexit__(self, *details: object) -> None:
-        """Stop writing; what the run's end says counts more."""
-        self._clock.enter("")
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
-
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await step()
-            except errors.StaleLease:
-                log.info("the run has lost its job and ends")
-                if self._run:
-                    self._run.cancel()
-                return
-            except Exception as error:
-                text = "a run's progress could not be written down: %s"
-                log.error(text, error, exc_info=not isinstance(error, OUTAGES))
-                await asyncio.sleep(RETRY_S)
-
-    async def _write_news(self) -> None:
-        await self._news.wait()
-        self._news.clear()
-        await self._write_newest()
-        await asyncio.sleep(REPORT_INTERVAL_S)
-
-    async def _write_newest(self) -> None:
-        await self._hop.run(self._jobs.report, self._lease, *self._newest)
-        self._board.publish(self._lease.job_id)
-
-    async def _renew(self) -> None:
-        await asyncio.sleep(LEASE_S / 3)
-        await self._hop.run(self._jobs.renew, self._lease, LEASE_S)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.service.hop import OUTAGES
 from segint_grpc.service.models import Models
 from segint_grpc.service.unpacking import Unpacking
@@ -29,7 +30,12 @@ class Housekeeping:
     """Keeps the house: once at the start, then every few seconds."""
 
     def __init__(
-        self, context: ServiceContext, models: Models, unpacking: Unpacking, work: asyncio.Event
+        self,
+        context: ServiceContext,
+        models: Models,
+        unpacking: Unpacking,
+        dispatcher: Dispatcher,
+        work: asyncio.Event,
     ) -> None:
         """Work on the store; `work` is set where jobs wait."""
         self._models = models
@@ -37,6 +43,7 @@ class Housekeeping:
         self._store = context.store
         self._hop = context.hop
         self._unpacking = unpacking
+        self._dispatcher = dispatcher
         self._work = work
         self._stubborn: set[str] = set()
         settings = context.settings
@@ -77,6 +84,7 @@ class Housekeeping:
             log.info("deadline passed in the queue", extra={"expired": job.id})
             self._context.board.publish(job.id)
             await self._unpacking.drop(job.id)
+        await self._dispatcher.renew()
         attempts_max = self._context.settings.attempts_max
         for job in await self._hop.run(self._store.jobs.reclaim, attempts_max):
             log.warning("a run was not heard of any more", extra={"reclaimed": job.id})

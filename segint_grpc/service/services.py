@@ -54,7 +54,7 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         memory = MemoryFit(store, pool.options.memory_bytes, settings.voxels_max)
         submissions = Submissions(context, models, unpacking, memory)
         stack.callback(submissions.close)
-        housekeeping = Housekeeping(context, models, unpacking, work)
+        housekeeping = Housekeeping(context, models, unpacking, dispatcher, work)
         await housekeeping.take_up()
         await stack.enter_async_context(going_on(housekeeping.run()))
         runs = VersionRuns(context, models, pool, Gate(context, pool))

@@ -107,7 +107,9 @@ async def test_one_job_is_told_with_its_runs_and_timeline(segint: Segint, core: 
     assert "State      succeeded\n" in shown
     assert "Run 1      succeeded in slot-0, " in shown
     assert "state    succeeded\n" in shown
-    assert shown.rstrip().endswith("warning  Cut off by the edge of the scan: liver (front, back, right, left).")
+    assert shown.rstrip().endswith(
+        "warning  Cut off by the edge of the scan: liver (front, back, right, left)."
+    )
     told = json.loads((await segint("show", job_id, "--json")).output)
     assert told["job"]["job"]["state"] == "JOB_STATE_SUCCEEDED"
     missing = await segint("show", new_job_id())

@@ -15,7 +15,7 @@ from segint_grpc.domain.jobs import JobState
 from segint_grpc.domain.timeline import RunOutcome
 from segint_grpc.service import dispatcher, housekeeping
 from segint_grpc.worker.pool import WorkerPool
-from tests.fakes.core_bench import CoreBench, ShiftedClock, core_bench, scan
+from tests.fakes.core_bench import CoreBench, ShiftedClock, core_bench, eventually, scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,23 +81,44 @@ async def test_a_stop_the_moment_a_job_is_claimed_is_not_held_against_it(
         assert [run.outcome for run in core.store.jobs.runs(job.id)] == [RunOutcome.RELEASED]
 
 
-async def test_a_run_whose_lease_lapsed_ends_and_both_slots_go_on(
+async def test_a_jump_of_the_clock_takes_no_job_from_its_run(
     pool: WorkerPool, tmp_path: Path, short_lease: None
 ) -> None:
     clock = ShiftedClock()
-    async with core_bench(pool, tmp_path, slots=2, clock=clock, attempts_max=3) as core:
+    async with core_bench(pool, tmp_path, clock=clock) as core:
+        gate = core.gate()
+        job = await core.submit(scan(), await core.model("Gate", gate.wait))
+        for seconds in (40, 80, 120):
+            await core.until(job.id, percent=50)
+            clock.ahead = timedelta(seconds=seconds)
+            await a_round_of_housekeeping(core)
+        gate.open()
+        job = await core.ended(job.id)
+        assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
+
+
+async def test_a_job_that_was_given_to_another_run_ends_once_and_both_slots_go_on(
+    pool: WorkerPool, tmp_path: Path, short_lease: None
+) -> None:
+    clock = ShiftedClock()
+    async with core_bench(pool, tmp_path, slots=2, clock=clock) as core:
         gate = core.gate()
         model = await core.model("Gate", gate.wait)
-        job = await core.submit(scan(), model)
+        job = await core.submit(scan(1), model)
         await core.until(job.id, percent=50)
-        clock.ahead += timedelta(seconds=40)
-        await attempt(core, job.id, 2)
-        clock.ahead += timedelta(seconds=40)
-        await attempt(core, job.id, 3)
+        clock.ahead = timedelta(seconds=40)
+        core.store.jobs.reclaim(2)
+        other = await core.submit(scan(2), model)
+        for each in (job, other):
+            await core.until(each.id, percent=50)
         gate.open()
-        assert (await core.ended(job.id)).state is JobState.SUCCEEDED
+        assert [(await core.ended(each.id)).state for each in (job, other)] == [JobState.SUCCEEDED] * 2
+        assert [run.outcome for run in core.store.jobs.runs(job.id)] == [
+            RunOutcome.CUT_SHORT,
+            RunOutcome.SUCCEEDED,
+        ]
         gate.path.unlink()
-        for waiting in [await core.submit(scan(seed), model) for seed in (2, 3)]:
+        for waiting in [await core.submit(scan(seed), model) for seed in (3, 4)]:
             assert (await core.until(waiting.id, percent=50)).state is JobState.RUNNING
 
 
@@ -146,8 +167,8 @@ async def claimed_unawares(core: CoreBench, job_id: str) -> None:
         assert time.monotonic() < give_up
 
 
-async def attempt(core: CoreBench, job_id: str, number: int) -> None:
-    async with asyncio.timeout(10):
-        async for view in core.services.jobs.watch(job_id):
-            if view.job.attempt == number:
-                return
+async def a_round_of_housekeeping(core: CoreBench) -> None:
+    """Return when housekeeping has looked at everything that was there before."""
+    job = await core.submit(scan(99), caller=f"{time.monotonic()}")
+    await core.services.jobs.cancel(job.id)
+    await eventually(lambda: not core.store.media.body_path(job.id).exists())

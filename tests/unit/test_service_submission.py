@@ -13,7 +13,7 @@ from segint_grpc import errors
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.submission import Posting
 from segint_grpc.worker.pool import WorkerPool
-from tests.fakes.core_bench import SAMPLE, CoreBench, core_bench, eventually, pieces, scan, small_disk
+from tests.fakes.core_bench import SAMPLE, CoreBench, core_bench, eventually, pieces, scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,38 +107,3 @@ async def test_a_body_of_another_length_than_announced_is_refused(pool: WorkerPo
         with pytest.raises(errors.UnparsableMessage, match="announced"):
             await core.services.submissions.submit(posting, pieces(scan()))
         assert core.files() == []
-
-
-@pytest.mark.parametrize("size", [1_001, 4_096, 70_001])
-async def test_a_full_disk_refuses_the_scan_and_leaves_nothing(
-    pool: WorkerPool, tmp_path: Path, size: int
-) -> None:
-    body = scan(shape_kji=(40, 128, 128))
-    async with core_bench(pool, tmp_path) as core:
-        with small_disk(core.home.bodies, len(body) // 2):
-            with pytest.raises(errors.DiskFull):
-                await core.services.submissions.submit(Posting(SAMPLE, "a", len(body)), pieces(body, size))
-            assert core.files() == []
-        job = await core.submit(body)
-        assert (await core.ended(job.id)).state is JobState.SUCCEEDED
-
-
-async def test_a_disk_too_full_for_the_voxels_fails_the_job_visibly(pool: WorkerPool, tmp_path: Path) -> None:
-    async with core_bench(pool, tmp_path) as core:
-        with small_disk(core.home.voxels, 100_000):
-            body, posting = scan(shape_kji=(40, 128, 128)), Posting(SAMPLE, "a")
-            job, _ = await core.services.submissions.submit(posting, pieces(body))
-            job = await core.ended(job.id)
-            assert (job.state, job.error_code) == (JobState.FAILED, "InternalError")
-            assert "disk" in job.error_text
-            assert not list(core.home.voxels.iterdir())
-
-
-async def test_a_disk_too_full_for_the_masks_fails_the_job_visibly(pool: WorkerPool, tmp_path: Path) -> None:
-    async with core_bench(pool, tmp_path) as core:
-        noise = await core.model("Noise", "import numpy; image = numpy.random.randn(*image.shape)")
-        with small_disk(core.home.results, 20_000):
-            job = await core.ended((await core.submit(scan(shape_kji=(40, 128, 128)), noise)).id)
-            assert (job.state, job.error_code) == (JobState.FAILED, "InternalError")
-            assert "disk" in job.error_text
-            assert not list(core.home.results.iterdir())
