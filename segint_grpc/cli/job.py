@@ -43,7 +43,7 @@ JOB_COLUMNS = (
 )
 
 
-@click.group()
+@click.group(short_help="Look after the jobs of this machine's server.")
 def job() -> None:
     """Look after the jobs of a home's server: list, watch, cancel, retry, delete, and export feedback."""
 
@@ -82,7 +82,7 @@ def list_jobs(limit: int, form: str | None, home: str | None, **wanted: Any) -> 
             (write_json if form == Form.JSON else write_lines)(records)
 
 
-@job.command()
+@job.command("show", short_help="Tell everything that is known of a job.")
 @click.argument("job_id", metavar="JOB")
 @json_option
 @home_option
@@ -131,7 +131,7 @@ def retry(job_id: str, model_id: str, home: str | None) -> None:
     click.echo(f"Posted again; see how it goes with: segint job watch {new.segmentation_id}", err=True)
 
 
-@job.command()
+@job.command("delete", short_help="Remove ended jobs with all that is kept of them.")
 @click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
@@ -145,7 +145,7 @@ def delete(job_ids: Sequence[str], yes: bool, home: str | None) -> None:
             click.echo(f"Removed {job_id}.")
 
 
-@job.command("input")
+@job.command("input", short_help="Fetch the scan of a job as it was posted.")
 @click.argument("job_id", metavar="JOB")
 @click.option(
     "--out",

@@ -64,7 +64,7 @@ TELEMETRY_TABLE = {
 """Heading → the record's field under it."""
 
 
-@click.command()
+@click.command(short_help="List what users said of the masks.")
 @model_option
 @since_option
 @form_options
@@ -87,7 +87,7 @@ def feedback(model_id: str, since: datetime | None, form: str | None, home: str 
         _print(FEEDBACK_TABLE, rows)
 
 
-@click.command()
+@click.command(short_help="List how jobs went on their clients' side.")
 @model_option
 @since_option
 @form_options

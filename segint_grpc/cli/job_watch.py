@@ -28,7 +28,7 @@ COLORS = {"running": "cyan", "succeeded": "green", "failed": "red", "cancelled":
 Changes = Iterator[Sequence[job_pb2.JobProgress]]
 
 
-@click.command()
+@click.command(short_help="Show a job, or several, until they end.")
 @click.argument("job_id", metavar="[JOB]", default="")
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON lines, one for each change.")

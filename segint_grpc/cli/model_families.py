@@ -37,7 +37,7 @@ def _policy_option(default: str | None) -> Callable[[Command], Command]:
     )
 
 
-@click.command("create")
+@click.command("create", short_help="Make a family from a JSON, text or .pb file.")
 @click.argument("family", type=FILE)
 @click.option("--modality", "modalities", multiple=True, help="CT, MR_T1 …, where the family says none.")
 @click.option("--body-part", "body_parts", multiple=True, help="Chest, WholeBody …, where it says none.")
@@ -78,7 +78,7 @@ def create(
         _tell("Made", server.create_family(request))
 
 
-@click.command("import")
+@click.command("import", short_help="Import a family from a .pb file.")
 @click.argument("family", type=FILE)
 @_policy_option("warn")
 @home_option
@@ -88,7 +88,7 @@ def import_family(family: Path, policy: str, home: str | None) -> None:
         _tell("Imported", server.import_family(family.read_bytes(), policy))
 
 
-@click.command("get")
+@click.command("get", short_help="Show a family, or write it to a file.")
 @click.argument("name")
 @click.option("--out", type=NEW_FILE, help="Write the family: as JSON where FILE ends so, else in binary.")
 @json_option
@@ -107,7 +107,7 @@ def get(name: str, out: Path | None, as_json: bool, home: str | None) -> None:
         _show(found.family)
 
 
-@click.command("update")
+@click.command("update", short_help="Replace a family by a changed one.")
 @click.argument("family", type=FILE)
 @click.option("--revision", type=int, required=True, help="The one that FAMILY was, from `segint model get`.")
 @_policy_option(None)
@@ -128,7 +128,7 @@ def update(family: Path, revision: int, policy: str | None, home: str | None) ->
         _tell("Updated", server.update_family(request))
 
 
-@click.command("list")
+@click.command("list", short_help="List every family, and what runs it.")
 @json_option
 @home_option
 def list_families(as_json: bool, home: str | None) -> None:
@@ -146,7 +146,7 @@ def list_families(as_json: bool, home: str | None) -> None:
     print_table(("Family", "Version", "Runs on", "Offered"), rows)
 
 
-@click.command("remove")
+@click.command("remove", short_help="Remove a family, its versions and files.")
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Cancel its unfinished jobs.")
 @home_option

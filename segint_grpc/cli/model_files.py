@@ -26,7 +26,7 @@ def upload(file: Path, home: str | None) -> None:
         click.echo(_line(send(server, file)))
 
 
-@click.command("adopt")
+@click.command("adopt", short_help="Store a file from the inbox of the home.")
 @click.argument("name")
 @home_option
 def adopt(name: str, home: str | None) -> None:
@@ -35,7 +35,7 @@ def adopt(name: str, home: str | None) -> None:
         click.echo(_line(server.adopt(name)))
 
 
-@click.command("approve")
+@click.command("approve", short_help="Say that a file with code may run.")
 @click.argument("sha256")
 @home_option
 def approve(sha256: str, home: str | None) -> None:
@@ -47,7 +47,7 @@ def approve(sha256: str, home: str | None) -> None:
         click.echo(f"It is used by {version_id}.")
 
 
-@click.command("files")
+@click.command("files", short_help="List the stored files and who uses them.")
 @json_option
 @home_option
 def list_files(as_json: bool, home: str | None) -> None:

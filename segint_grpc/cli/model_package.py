@@ -21,7 +21,7 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 _BODY_PART_ADVICE = "for instance Abdomen, Brain, Chest, HeadNeck, Pelvis, WholeBody"
 
 
-@click.command("init")
+@click.command("init", short_help="Begin a model: a manifest and an example.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", help="The model's name; where it is not given, it is asked for.")
 @click.option("--modality", help=f"One of {', '.join(MODALITIES.keys())}.")
@@ -55,7 +55,7 @@ def init(
     click.echo(f"Change them to your model. To run it here as the server will: segint model check {folder}")
 
 
-@click.command("pack")
+@click.command("pack", short_help="Make one file of a model folder.")
 @click.argument("folder", type=PACKAGE)
 @click.option("--out", type=NEW_FILE, help=f"By default FOLDER{SUFFIX}, beside the folder.")
 def pack(folder: Path, out: Path | None) -> None:

@@ -85,7 +85,7 @@ def push(
         sys.exit(FAILED)
 
 
-@click.command("pull")
+@click.command("pull", short_help="Make one file of a family on the server.")
 @click.argument("family")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help=f"By default FAMILY{SUFFIX}.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
@@ -103,7 +103,7 @@ def pull(family: str, out: Path | None, force: bool, home: str | None) -> None:
     click.echo(str(target.absolute()))
 
 
-@click.command("check")
+@click.command("check", short_help="Check a folder, a package or a version.")
 @click.argument("target")
 @click.option("--approve", is_flag=True, help="You have looked at the code in an archive: it may run here.")
 @json_option

@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 reason_option = click.option("--reason", default="", help="Why; recorded.")
 
 
-@click.command("set")
+@click.command("set", short_help="Say what runs a version; send its files.")
 @click.argument("version_id", metavar="VERSION")
 @click.option("--backend", required=True, help="What runs it: one of `segint model backends`.")
 @click.option("--model", "model_path", type=FILE, help="The weights.")

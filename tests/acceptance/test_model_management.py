@@ -113,7 +113,7 @@ def test_a_family_from_nothing_draws_the_right_mask_on_a_real_scan(admin: Admin,
     assert not any(family.CanonicalName == "Bones" for family in velocity.models().Models)
     assert admin.call("ActivateVersion", version_id="Bones 1.0").version.offered
 
-    listed = next(family for family in velocity.models().Models if family.CanonicalName == "Bones")
+    listed = velocity.wait_for_family("Bones")
     structure = listed.ModelVersions[0].Structures[0]
     assert structure.Type == Model_pb2.Structure.Organ
     assert structure.InputChannelID == "ct"

@@ -59,6 +59,16 @@ class Velocity:
     def models(self) -> Model_pb2.ModelsCollection:
         return Model_pb2.ModelsCollection.FromString(self.call("GET", "/api/v2/Model/").body)
 
+    def wait_for_family(self, name: str) -> Model_pb2.ModelFamily:
+        """The family of that name, once the list has it: a change takes a moment to reach the gateway."""
+        give_up = time.monotonic() + 10
+        while True:
+            for family in self.models().Models:
+                if family.CanonicalName == name:
+                    return family
+            assert time.monotonic() < give_up, f"{name} is not listed"
+            time.sleep(POLL_S)
+
     def post(self, body: bytes | Model_pb2.ModelInput, model: str = SAMPLE) -> Answer:
         raw = body if isinstance(body, bytes) else body.SerializeToString()
         return self.call("POST", f"/api/v2/Model/{quote(model)}/segmentation", raw)

@@ -147,5 +147,5 @@ def test_what_is_no_family_is_refused_in_a_line(form: Any, source: Any) -> None:
 def test_a_family_that_could_not_run_is_refused() -> None:
     with pytest.raises(errors.InvalidModel, match="has no version"):
         made(presence.from_json('{"CanonicalName": "F"}'))
-    with pytest.raises(errors.InvalidModel, match="CanonicalName that is empty"):
+    with pytest.raises(errors.InvalidModel, match="CanonicalName is empty"):
         made(presence.from_json("{}"))
