@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from typing import BinaryIO
@@ -96,6 +97,7 @@ class FileIntake:
 
     def discard(self) -> None:
         """Remove what has been written, unless it was kept."""
-        with disk_errors():
+        with contextlib.suppress(OSError):
+            # On a full disk closing fails once more, for the bytes that are given up anyway.
             self._file.close()
         self._temporary.unlink(missing_ok=True)

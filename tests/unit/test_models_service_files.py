@@ -13,6 +13,7 @@ from segint_grpc.home import Home
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.models import Models
 from segint_grpc.store.store import Store, open_store
+from tests.fakes.core_bench import small_disk
 
 CONTENT = bytes(range(256)) * 40
 
@@ -119,3 +120,19 @@ async def test_a_file_larger_than_the_disk_is_refused_before_its_bytes_come(
         await models.files.upload(offer, never())
     assert not asked
     assert files_in(home.models) == []
+
+
+async def test_a_disk_that_fills_up_meanwhile_refuses_a_file_and_leaves_nothing_of_it(
+    models: Models, home: Home
+) -> None:
+    content = bytes(80_000)
+
+    async def pieces_of_a_race() -> AsyncIterator[bytes]:
+        yield content[:1000]
+        (home.models / "another").write_bytes(bytes(60_000))
+        yield content[1000:]
+
+    with small_disk(home.models, 100_000):
+        with pytest.raises(errors.DiskFull):
+            await models.files.upload(offer_of(content), pieces_of_a_race())
+        assert files_in(home.models) == [home.models / "another"]
