@@ -130,7 +130,8 @@ async def test_a_disk_that_fills_up_meanwhile_refuses_a_file_and_leaves_nothing_
     async def pieces_of_a_race() -> AsyncIterator[bytes]:
         yield content[:1000]
         (home.models / "another").write_bytes(bytes(60_000))
-        yield content[1000:]
+        async for piece in pieces(content[1000:]):
+            yield piece
 
     with small_disk(home.models, 100_000):
         with pytest.raises(errors.DiskFull):
