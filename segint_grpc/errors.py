@@ -8,7 +8,7 @@ or HTTP: api/status.py looks the gRPC status up by class, the gateway turns that
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 class SegIntError(Exception):
@@ -47,6 +47,12 @@ class InvalidFields(InvalidRequest):
 
 class NotFound(SegIntError):
     """There is no such thing here."""
+
+    def __init__(self, message: str = "", name: str = "", known: Iterable[str] = ()) -> None:
+        """Keep the `name` that was asked for and what is here instead (`known`), where these are known."""
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(message)
 
 
 class UnknownModel(NotFound):

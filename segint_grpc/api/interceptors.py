@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from segint_grpc import errors, logs, refusal
+from segint_grpc.api import details as status_details
 from segint_grpc.api import peers
 from segint_grpc.api.status import status_of
 from segint_grpc.domain.jobs import parse_job_id
@@ -97,7 +98,8 @@ class Guard(grpc.aio.ServerInterceptor):
             # Too late once an answer is out; then the caller has the status alone.
             with suppress(grpc.aio.UsageError):
                 await context.send_initial_metadata(refusal.pack(code.name, details))
-            await context.abort(code, details)
+            metadata = status_details.trailing_metadata(code, details, error, request_id)
+            await context.abort(code, details, metadata)
 
 
 def _explain(method: str, error: Exception, request_id: str) -> tuple[grpc.StatusCode, str]:

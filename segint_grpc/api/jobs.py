@@ -144,7 +144,7 @@ def _filter(message: jobs_pb2.JobFilter) -> JobFilter:
 def _state(number: int) -> JobState:
     if number not in STATES_BY_NUMBER:
         names = ", ".join(job_pb2.JobState.Name(known) for known in STATES.values())
-        raise errors.InvalidRequest(f"There is no job state {number}; there is {names}.")
+        raise errors.InvalidFields({"states": f"There is no job state {number}; there is {names}."})
     return STATES_BY_NUMBER[number]
 
 
@@ -160,7 +160,7 @@ def _moment(message: Message, name: str) -> datetime | None:
     try:
         return moment.ToDatetime(UTC)
     except (ValueError, OverflowError):
-        raise errors.InvalidRequest(f"{name} is no time between the years 1 and 9999.") from None
+        raise errors.InvalidFields({name: "This is no time between the years 1 and 9999."}) from None
 
 
 def _open(path: Path) -> BinaryIO:

@@ -28,7 +28,9 @@ def policy_of(value: models_pb2.ConstraintPolicy) -> ConstraintPolicy | None:
     if value == models_pb2.CONSTRAINT_POLICY_UNSPECIFIED:
         return None
     if value not in POLICIES:
-        raise errors.InvalidRequest(f"There is no constraint policy {value}.")
+        known = ", ".join(models_pb2.ConstraintPolicy.Name(policy) for policy in POLICIES)
+        text = f"There is no constraint policy {value}; there is {known}."
+        raise errors.InvalidFields({"constraint_policy": text})
     return POLICIES[value]
 
 

@@ -105,7 +105,5 @@ def _unpack(token: str) -> str:
 
 
 def _unknown_token() -> errors.InvalidRequest:
-    return errors.InvalidRequest(
-        "page_token is none that this list gave out; take next_page_token from the page before, or leave it "
-        "empty."
-    )
+    text = "None that this list gave out; take next_page_token from the page before, or leave it empty."
+    return errors.InvalidFields({"page_token": text})

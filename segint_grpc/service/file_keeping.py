@@ -155,7 +155,8 @@ class ModelFiles:
         meant = [file for file in files if file.sha256.startswith(sha256)]
         if not meant:
             here = ", ".join(f"{file.name} {file.sha256[:12]}" for file in files) or "none"
-            raise errors.NotFound(f"No file with a SHA-256 of {sha256}… is here; there is {here}.")
+            text = f"No file with a SHA-256 of {sha256}… is here; there is {here}."
+            raise errors.NotFound(text, sha256, [file.sha256 for file in files])
         if len({file.sha256 for file in meant}) > 1:
             raise errors.InvalidModel(f"Several files have a SHA-256 of {sha256}…; give more digits.")
         self._store.model_files.approve(meant[0].sha256)

@@ -36,6 +36,7 @@ class Statistics:
         here = [version.version_id for family in self._store.models.families() for version in family.versions]
         if version_id and version_id not in (*here, *measured):
             known = ", ".join(map(repr, here)) or "none"
-            raise errors.UnknownModel(f"There is no version {version_id!r}; there is {known}.")
+            text = f"There is no version {version_id!r}; there is {known}."
+            raise errors.UnknownModel(text, version_id, here)
         shown = [version_id] if version_id else list(dict.fromkeys([*here, *measured]))
         return [measured.get(name, VersionStatistics(name)) for name in shown]

@@ -226,7 +226,8 @@ class Models:
         records = {record.canonical_name: record for record in self._store.models.families()}
         if canonical_name not in records:
             here = ", ".join(repr(name) for name in records) or "none"
-            raise errors.UnknownFamily(f"No model family {canonical_name!r} is here; there is {here}.")
+            text = f"No model family {canonical_name!r} is here; there is {here}."
+            raise errors.UnknownFamily(text, canonical_name, records)
         return records[canonical_name]
 
     def _removable(self, canonical_name: str, forced: bool) -> list[str]:

@@ -165,7 +165,8 @@ class Versions:
         records = {record.canonical_name: record for record in self._store.models.families()}
         if canonical_name not in records:
             here = ", ".join(map(repr, records)) or "none"
-            raise errors.UnknownFamily(f"No model family {canonical_name!r} is here; there is {here}.")
+            text = f"No model family {canonical_name!r} is here; there is {here}."
+            raise errors.UnknownFamily(text, canonical_name, records)
         former = records[canonical_name].former_default
         if not former:
             raise errors.NotNow(

@@ -69,7 +69,7 @@ class Inbox:
         names = self.names()
         if name not in names:
             there = ", ".join(names) or "nothing"
-            raise errors.NotFound(f"No file {name!r} lies in {self._folder}; there is {there}.")
+            raise errors.NotFound(f"No file {name!r} lies in {self._folder}; there is {there}.", name, names)
         return self._folder / name
 
 

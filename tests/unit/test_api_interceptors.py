@@ -8,9 +8,11 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from google.rpc import status_pb2
 
 from generated.segint.v1.segmentation_pb2 import GetProgressRequest, GetProgressResponse
 from segint_grpc import errors, logs, refusal
+from segint_grpc.api.details import DETAILS_METADATA
 from segint_grpc.api.doors import Registered, bind_tcp, build_door
 
 SERVICE = "segint.test.Echo"
@@ -116,6 +118,19 @@ async def test_a_domain_error_of_every_kind_becomes_its_status_and_sentence(
         await call(channel, kind, text("lost"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert caught.value.details() == "The segmentation does not exist."
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_error_of_every_kind_carries_details_that_a_program_can_read(
+    channel: grpc.aio.Channel, kind: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(channel, kind, text("lost"), request_id="r-7")
+    trailing = dict(iter(caught.value.trailing_metadata() or ()))
+    assert trailing[logs.REQUEST_ID_METADATA] == "r-7"
+    status = status_pb2.Status.FromString(trailing[DETAILS_METADATA])
+    assert status.code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert b"r-7" in status.details[0].value
 
 
 @pytest.mark.parametrize("kind", KINDS)
