@@ -12,6 +12,7 @@ from segint_grpc.cli.sentences import sentences
 
 COMMANDS = {
     "config": "segint_grpc.cli.config:config",
+    "doctor": "segint_grpc.cli.doctor:doctor",
     "job": "segint_grpc.cli.job:job",
     "model": "segint_grpc.cli.model:model",
     "models": "segint_grpc.cli.models:models",

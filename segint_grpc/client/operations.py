@@ -1,0 +1,24 @@
+"""segint.v1.Operations as a person at the server's own machine uses it."""
+
+from __future__ import annotations
+
+from generated.segint.v1 import operations_pb2
+from generated.segint.v1.operations_pb2_grpc import OperationsStub
+from segint_grpc.client.connection import Connection
+from segint_grpc.home import Home
+
+DEADLINE_S = 10.0
+
+
+class Operations(Connection):
+    """A connection to the server of one home for its figures; raises as `Connection` says."""
+
+    def __init__(self, home: Home) -> None:
+        """Prepare to talk to the server of `home`."""
+        super().__init__(home)
+        self._operations = OperationsStub(self._channel)
+
+    def figures(self) -> operations_pb2.GetFiguresResponse:
+        """Return what runs, waits and is loaded now."""
+        with self._told():
+            return self._operations.GetFigures(operations_pb2.GetFiguresRequest(), timeout=DEADLINE_S)
