@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash scripts/setup.sh --dev
+bash scripts/buf.sh
 if [ "${1:-}" = --coverage ]; then
     shift
     set -- --cov --cov-report=term-missing:skip-covered "$@"
