@@ -74,7 +74,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         pool = await stack.enter_async_context(WorkerPool(forks, options))
         running = await stack.enter_async_context(services(settings, store, pool))
         checker = health.HealthServicer()
-        facts = await _open_doors(stack, settings, home, _registered(running, checker))
+        facts = await _open_doors(stack, settings, home, _registered(running, pool, checker))
         stack.callback(running.context.board.close)
         stack.push_async_callback(checker.enter_graceful_shutdown)
         await stack.enter_async_context(going_on(_tell_readiness(checker, pool)))
@@ -82,7 +82,9 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         yield facts
 
 
-def _registered(running: Services, checker: health.HealthServicer) -> list[doors.Registered]:
+def _registered(
+    running: Services, pool: WorkerPool, checker: health.HealthServicer
+) -> list[doors.Registered]:
     context = running.context
     segmentation = SegmentationServicer(
         running.submissions, running.jobs, running.models, context.figures, context.hop
@@ -90,7 +92,7 @@ def _registered(running: Services, checker: health.HealthServicer) -> list[doors
     models = ModelsServicer(running.models, running.jobs, running.runs, Statistics(context))
     administration = JobAdministration(context, running.jobs, running.submissions, running.dispatcher)
     jobs = JobsServicer(administration, Opinions(context), context.hop)
-    operations = OperationsServicer(context, running.dispatcher)
+    operations = OperationsServicer(context, running.dispatcher, pool.loaded)
     adders: dict[str, Callable[[grpc.aio.Server], None]] = {
         SEGMENTATION: partial(segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation),
         "segint.v1.Models": partial(models_pb2_grpc.add_ModelsServicer_to_server, models),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import grpc
 
@@ -16,18 +17,40 @@ from segint_grpc.service.figures import BUCKETS_S, Figures
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class LoadedModel(Protocol):
+    """A model in memory: its version's id, its memory (bytes), and whether it runs a job."""
+
+    @property
+    def version_id(self) -> str:
+        """A ModelVersion.ID."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What its process holds."""
+
+    @property
+    def busy(self) -> bool:
+        """It runs a job now."""
+
+
 class OperationsServicer(operations_pb2_grpc.OperationsServicer):
     """Figures of the core as it is now."""
 
-    def __init__(self, context: ServiceContext, dispatcher: Dispatcher) -> None:
-        """Answer from the store, the counters and the slots."""
+    def __init__(
+        self,
+        context: ServiceContext,
+        dispatcher: Dispatcher,
+        loaded: Callable[[], Sequence[LoadedModel]],
+    ) -> None:
+        """Answer from the store, the counters, the slots, and what `loaded` says is in memory."""
         self._context = context
         self._dispatcher = dispatcher
+        self._loaded = loaded
 
     async def GetFigures(
         self, request: operations_pb2.GetFiguresRequest, context: Context
     ) -> operations_pb2.GetFiguresResponse:
-        """Jobs, queue, stages and slots."""
+        """Jobs, queue, stages, slots and loaded models."""
         counts = await self._context.hop.run(self._context.store.jobs.counts)
         figures = self._context.figures
         return operations_pb2.GetFiguresResponse(
@@ -41,6 +64,12 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
             slots_busy=self._dispatcher.busy,
             bytes_received=figures.bytes_received,
             bytes_sent=figures.bytes_sent,
+            loaded=[
+                operations_pb2.LoadedModel(
+                    model_id=model.version_id, memory_bytes=model.memory_bytes, busy=model.busy
+                )
+                for model in self._loaded()
+            ],
         )
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "models": "segint_grpc.cli.models:models",
     "segment": "segint_grpc.cli.segment:segment",
     "serve": "segint_grpc.cli.serve:serve",
+    "status": "segint_grpc.cli.status:status",
 }
 
 

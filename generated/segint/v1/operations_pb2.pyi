@@ -12,7 +12,7 @@ class GetFiguresRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetFiguresResponse(_message.Message):
-    __slots__ = ("jobs", "queue_length", "stages", "slots", "slots_busy", "bytes_received", "bytes_sent")
+    __slots__ = ("jobs", "queue_length", "stages", "slots", "slots_busy", "bytes_received", "bytes_sent", "loaded")
     JOBS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class GetFiguresResponse(_message.Message):
     SLOTS_BUSY_FIELD_NUMBER: _ClassVar[int]
     BYTES_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
+    LOADED_FIELD_NUMBER: _ClassVar[int]
     jobs: _containers.RepeatedCompositeFieldContainer[JobCount]
     queue_length: int
     stages: _containers.RepeatedCompositeFieldContainer[StageDuration]
@@ -27,7 +28,18 @@ class GetFiguresResponse(_message.Message):
     slots_busy: int
     bytes_received: int
     bytes_sent: int
-    def __init__(self, jobs: _Optional[_Iterable[_Union[JobCount, _Mapping]]] = ..., queue_length: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[StageDuration, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., bytes_received: _Optional[int] = ..., bytes_sent: _Optional[int] = ...) -> None: ...
+    loaded: _containers.RepeatedCompositeFieldContainer[LoadedModel]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[JobCount, _Mapping]]] = ..., queue_length: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[StageDuration, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., bytes_received: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., loaded: _Optional[_Iterable[_Union[LoadedModel, _Mapping]]] = ...) -> None: ...
+
+class LoadedModel(_message.Message):
+    __slots__ = ("model_id", "memory_bytes", "busy")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BUSY_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    memory_bytes: int
+    busy: bool
+    def __init__(self, model_id: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., busy: bool = ...) -> None: ...
 
 class JobCount(_message.Message):
     __slots__ = ("model_id", "state", "count")
