@@ -90,18 +90,26 @@ class Catalogue:
         offered = (view.offered for view in self.families())
         return ModelsCollection(Models=[family for family in offered if family])
 
+    def _offered_ids(self) -> list[str]:
+        return [version.ID for family in self.offered().Models for version in family.ModelVersions]
+
     def resolve(self, version_id: str, posted: bool = False) -> ResolvedModel:
         """Return what it takes to run a job of the version; with `posted`, of one that was taken before.
 
         Raises:
-            UnknownModel: there is no such version, or it is not offered; the message says why.
+            UnknownModel: there is no such version, or it is not offered; the message says why, and the error
+                knows what is offered instead.
         """
-        record, version = self._models.version(version_id)
+        try:
+            record, version = self._models.version(version_id)
+        except errors.UnknownModel as error:
+            raise errors.UnknownModel(error.message, version_id, self._offered_ids()) from None
         view = next(v for v in self.view(record).versions if v.version_id == version_id)
         going_on = posted and view.state in RUNNABLE
         problem = view.obstacle if going_on else view.problem
         if problem or version.runtime is None:
-            raise errors.UnknownModel(f"The model {version_id!r} is not offered at present: {problem}")
+            text = f"The model {version_id!r} is not offered at present: {problem}"
+            raise errors.UnknownModel(text, version_id, self._offered_ids())
         return self.describe(record, version, version.runtime)
 
     def usable(self, version_id: str) -> ResolvedModel:

@@ -120,6 +120,11 @@ def test_what_is_not_there_is_told_as_not_found(question: dict[str, object]) -> 
     assert ask(**question).error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+@pytest.mark.parametrize("name", ["BadRequest", "ErrorInfo", "RequestInfo", "ResourceInfo", "RetryInfo"])
+def test_what_errors_carry_as_details_can_be_looked_up(name: str) -> None:
+    assert "google/rpc/error_details.proto" in file_names(ask(file_containing_symbol=f"google.rpc.{name}"))
+
+
 def test_a_message_without_extensions_has_no_extension_numbers() -> None:
     answer = ask(all_extension_numbers_of_type="segint.v1.Runtime").all_extension_numbers_response
     assert answer.base_type_name == "segint.v1.Runtime"

@@ -195,6 +195,15 @@ async def test_a_version_that_is_not_here_is_unknown(models: Models) -> None:
         await models.resolve("Nothing")
 
 
+async def test_who_asks_for_a_version_that_is_not_offered_learns_which_are(models: Models) -> None:
+    await add(models, a_family("Kidneys", ["Kidney 1"]), "Kidney 1")
+    await models.import_family(a_family("Livers", ["Liver 1"]).SerializeToString())
+    for version_id in ("Nothing", "Liver 1"):
+        with pytest.raises(errors.UnknownModel) as caught:
+            await models.resolve(version_id)
+        assert (caught.value.name, caught.value.known) == (version_id, ("Kidney 1",))
+
+
 async def test_a_family_whose_bytes_broke_is_left_out_told_and_logged_once(
     models: Models, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
