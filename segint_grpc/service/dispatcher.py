@@ -54,6 +54,8 @@ class Dispatcher:
         self._work = work
         self._slots: list[asyncio.Task[None]] = []
         self._runs: dict[Lease, asyncio.Task[None]] = {}
+        self._claims = 0
+        self._dropped: set[str] = set()
         self._stopping = False
 
     @property
@@ -93,6 +95,9 @@ class Dispatcher:
 
     async def drop(self, job: Job) -> None:
         """End the run of a job that has been cancelled, and its voxels; returns when its process is gone."""
+        if self._claims:
+            # The claim of a slot that has not heard of its job yet may have come before the job's end.
+            self._dropped.add(job.id)
         runs = [run for lease, run in self._runs.items() if lease.job_id == job.id]
         for run in runs:
             run.cancel()
@@ -109,13 +114,23 @@ class Dispatcher:
                 continue
             self._work.set()
             job, lease = claimed
+            if self._was_dropped(job):
+                continue
             run = asyncio.create_task(self._run(slot, job, lease), name=f"run-{job.id}")
             self._runs[lease] = run
             await asyncio.wait([run])
             del self._runs[lease]
 
+    def _was_dropped(self, job: Job) -> bool:
+        """Return whether `job` was ended between its claim and now, when nobody knew of the run yet."""
+        dropped = job.id in self._dropped
+        if not self._claims:
+            self._dropped.clear()
+        return dropped
+
     async def _claim(self, slot: str) -> tuple[Job, Lease] | None:
         prefer = [model.version_id for model in self._pool.loaded() if not model.busy]
+        self._claims += 1
         try:
             claimed = await self._hop.complete(self._jobs.claim, slot, LEASE_S, prefer)
         except Exception as error:
@@ -123,6 +138,8 @@ class Dispatcher:
             await asyncio.sleep(RETRY_S)
             self._work.set()
             return None
+        finally:
+            self._claims -= 1
         if claimed and self._stopping:
             await self._hop.complete(self._jobs.release, claimed[1])
             return None

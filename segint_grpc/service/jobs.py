@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,14 +112,7 @@ class Jobs:
 
     async def known(self, job_ids: Collection[str]) -> list[Job]:
         """Return those of the jobs that are still there, as they are."""
-        return await self._hop.run(self._known, job_ids)
-
-    def _known(self, job_ids: Collection[str]) -> list[Job]:
-        jobs = []
-        for job_id in job_ids:
-            with suppress(errors.UnknownJob):
-                jobs.append(self._store.jobs.get(job_id))
-        return jobs
+        return await self._hop.run(self._store.jobs.known, job_ids)
 
     def _ahead(self, job: Job) -> JobView:
         waiting = job.state in (JobState.RECEIVED, JobState.QUEUED)

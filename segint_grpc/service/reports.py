@@ -13,6 +13,8 @@ from segint_grpc.service.hop import OUTAGES, RETRY_S
 
 log = logging.getLogger(__name__)
 
+FIRST_S = 0.08
+"""After which the first report is written: a run that has ended by then needs none."""
 INTERVAL_S = 0.2
 
 
@@ -36,12 +38,7 @@ class Reports:
         self._news.set()
 
     async def __aenter__(self) -> Reports:
-        """Make sure of the lease, and begin to write.
-
-        Raises:
-            StaleLease: the job was cancelled between its claim and now, when nobody knew of the run yet.
-        """
-        await self._hop.insist(self._jobs.report, self._lease, *self._newest)
+        """Begin to write."""
         self._board.publish(self._lease.job_id)
         self._writer = asyncio.create_task(self._write())
         return self
@@ -53,6 +50,7 @@ class Reports:
         await asyncio.gather(self._writer, return_exceptions=True)
 
     async def _write(self) -> None:
+        await asyncio.sleep(FIRST_S)
         while True:
             await self._news.wait()
             self._news.clear()

@@ -70,9 +70,7 @@ class Submissions:
         logs.job_id.set(job_id)
         async with self._intake(posting, job_id) as intake:
             await self._take(posting, intake, chunks)
-            message = await self._hop.run(intake.message)
-            warnings = tuple(fit(message, model))
-            await self._hop.run(self._memory.check, message, posting.model_id)
+            message, warnings = await self._hop.run(self._check, intake, model)
             new = NewJob(
                 id=job_id,
                 model_id=posting.model_id,
@@ -97,7 +95,7 @@ class Submissions:
         """Open an intake for what is admitted; whatever ends it early leaves no file behind."""
         self._arriving += 1
         try:
-            await self._admit(posting)
+            await self._hop.run(self._admit, posting)
             intake = await self._hop.complete(Intake, job_id, self._store, self._settings)
             try:
                 yield intake
@@ -123,18 +121,25 @@ class Submissions:
                 f"The body ended after {intake.size_bytes} of the {posting.size_bytes} bytes announced."
             )
 
-    async def _admit(self, posting: Posting) -> None:
+    def _check(self, intake: Intake, model: ResolvedModel) -> tuple[Model_pb2.ModelInput, tuple[str, ...]]:
+        """Return what was posted, and what is worth a warning about it; raises what `submit` does of both."""
+        message = intake.message()
+        warnings = tuple(fit(message, model))
+        self._memory.check(message, model.version.ID)
+        return message, warnings
+
+    def _admit(self, posting: Posting) -> None:
         """Refuse, before the body is read, what could not be kept; `posting` counts as arriving."""
         settings = self._settings
         size_bytes = posting.size_bytes or 0
         if size_bytes > settings.upload_max_bytes:
             raise body_too_large(settings.upload_max_bytes)
-        unfinished = len(await self._hop.run(self._store.jobs.unfinished)) + self._arriving
+        unfinished = self._store.jobs.unfinished_count() + self._arriving
         if unfinished > settings.queue_max:
             raise errors.QueueFull(
                 f"{settings.queue_max} jobs are unfinished or arriving, the most allowed; try again later."
             )
-        free_bytes = await self._hop.run(self._store.media.free_bytes)
+        free_bytes = self._store.media.free_bytes()
         if free_bytes < settings.free_disk_min_bytes + size_bytes:
             raise errors.DiskFull("Too little disk is free for another scan; the operator must make room.")
 

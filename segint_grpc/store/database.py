@@ -3,7 +3,8 @@
 SQLite in WAL mode. A read is a transaction too, so all its queries see the same moment. A write begins
 with BEGIN IMMEDIATE: one that reads first and writes later would be refused at once, whatever the busy
 timeout, if another writer came between (https://www.sqlite.org/lang_transaction.html). synchronous=FULL
-makes a commit durable in WAL mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
+makes a commit durable in WAL mode (https://www.sqlite.org/pragma.html#pragma_synchronous). A write that a
+restart makes good again does without: NORMAL may lose it with the machine's power, never out of order.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import peewee
 from playhouse.pool import PooledSqliteDatabase  # type: ignore[import-untyped]
 
 from segint_grpc import errors
+from segint_grpc.store.prepared import Prepared, Row
 
 BUSY_TIMEOUT_S = 30
 PRAGMAS: dict[str, str | int] = {
@@ -26,8 +28,10 @@ PRAGMAS: dict[str, str | int] = {
     "busy_timeout": BUSY_TIMEOUT_S * 1000,
 }
 
-Row = dict[str, Any]
-"""A row by column name; peewee does not know the columns' types, the callers that read them do."""
+FULL = "PRAGMA synchronous = FULL"
+NORMAL = "PRAGMA synchronous = NORMAL"
+
+__all__ = ["Database", "Row", "Transaction"]
 
 
 class Transaction:
@@ -54,6 +58,14 @@ class Transaction:
         """Return how many rows an update or delete has changed, or the key that an insert has made."""
         return int(query.execute(self._database) or 0)
 
+    def ask(self, statement: Prepared, **values: Any) -> list[Row]:
+        """Return every row of a prepared select, or of a prepared change with RETURNING."""
+        return statement.rows(self._database, values)
+
+    def do(self, statement: Prepared, **values: Any) -> int:
+        """Return how many rows a prepared insert, update or delete has changed."""
+        return int(statement.execute(self._database, values).rowcount)
+
 
 class Database:
     """A SQLite file, with a connection of its own for each transaction, taken from a pool."""
@@ -71,8 +83,11 @@ class Database:
             yield transaction
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
         """Open a transaction that may change things; what it did is durable when the block has ended.
+
+        One that need not be `durable` survives the process all the same, and becomes durable with the next
+        one that is: only a machine that loses its power forgets it, and then nothing that came before.
 
         Transactions don't nest: a second one in the same thread fails.
 
@@ -80,15 +95,16 @@ class Database:
             DiskFull: there is no room for the change.
             Unavailable: the database stayed locked, or the disk fails.
         """
-        with self._transaction("BEGIN IMMEDIATE") as transaction:
+        with self._transaction(FULL if durable else NORMAL, "BEGIN IMMEDIATE") as transaction:
             yield transaction
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Transaction]:
+    def _transaction(self, *beginning: str) -> Iterator[Transaction]:
         with _translated():
             self._database.connect()
             try:
-                self._database.execute_sql(begin)
+                for statement in beginning:
+                    self._database.execute_sql(statement)
                 yield Transaction(self._database)
                 self._database.commit()
             except BaseException:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from peewee import fn
@@ -14,7 +16,16 @@ from segint_grpc.domain.jobs import UNFINISHED, Job, JobState, parse_job_id
 from segint_grpc.domain.timeline import Event, EventKind, Run
 from segint_grpc.store.database import Database, Transaction
 from segint_grpc.store.job_rows import event_of, load_job, load_jobs, run_of
+from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import EventTable, JobTable, RunTable
+
+_COUNT = JobTable.select(fn.COUNT(JobTable.id).alias("jobs"))
+_EARLIER = (JobTable.submitted_at < slot(JobTable.submitted_at)) | (
+    (JobTable.submitted_at == slot(JobTable.submitted_at)) & (JobTable.id < slot(JobTable.id))
+)
+_WAITING = JobTable.state.in_([JobState.RECEIVED, JobState.QUEUED])
+_AHEAD = Prepared(_COUNT.where((_WAITING & _EARLIER) | (JobTable.state == JobState.RUNNING)))
+_UNFINISHED = Prepared(_COUNT.where(JobTable.state.in_(UNFINISHED)))
 
 
 class JobReader:
@@ -38,13 +49,18 @@ class JobReader:
         """Return how many jobs run, or wait and were submitted earlier, while `job` waits; 0 once it runs."""
         if job.state not in (JobState.RECEIVED, JobState.QUEUED):
             return 0
-        earlier = (JobTable.submitted_at < job.submitted_at) | (
-            (JobTable.submitted_at == job.submitted_at) & (JobTable.id < job.id)
-        )
-        waiting = JobTable.state.in_([JobState.RECEIVED, JobState.QUEUED])
-        query = JobTable.select().where((waiting & earlier) | (JobTable.state == JobState.RUNNING))
         with self._database.read() as transaction:
-            return transaction.count(query)
+            return int(transaction.ask(_AHEAD, id=job.id, submitted_at=job.submitted_at)[0]["jobs"])
+
+    def known(self, job_ids: Collection[str]) -> list[Job]:
+        """Return those of the jobs, named by canonical ids, that are still there."""
+        with self._database.read() as transaction:
+            return [job for job in map(partial(_job_or_none, transaction), job_ids) if job]
+
+    def unfinished_count(self) -> int:
+        """Return how many jobs are unfinished."""
+        with self._database.read() as transaction:
+            return count_unfinished(transaction)
 
     def unfinished(self, model_ids: Collection[str] | None = None) -> list[Job]:
         """Return the unfinished jobs, oldest first; where `model_ids` is given, only those models'."""
@@ -108,6 +124,17 @@ def find_job(transaction: Transaction, job_id: str, model_id: str = "") -> Job:
     if model_id and job.model_id != model_id:
         raise errors.UnknownJob
     return job
+
+
+def count_unfinished(transaction: Transaction) -> int:
+    """Return how many jobs are unfinished."""
+    return int(transaction.ask(_UNFINISHED)[0]["jobs"])
+
+
+def _job_or_none(transaction: Transaction, job_id: str) -> Job | None:
+    with suppress(errors.UnknownJob):
+        return load_job(transaction, job_id)
+    return None
 
 
 def _conditions(wanted: JobFilter) -> Iterator[Any]:

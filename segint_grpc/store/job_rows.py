@@ -9,6 +9,7 @@ from segint_grpc import errors
 from segint_grpc.domain.jobs import Job, JobState
 from segint_grpc.domain.timeline import Event, EventKind, Run, RunOutcome
 from segint_grpc.store.database import Row, Transaction
+from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import EventTable, JobTable
 
 _ALIKE = (
@@ -35,6 +36,13 @@ _ALIKE = (
 )
 """The fields of a Job that are columns of the same name and type."""
 
+_JOB = Prepared(JobTable.select().where(JobTable.id == slot(JobTable.id)))
+_WARNINGS = Prepared(
+    EventTable.select(EventTable.text)
+    .where(EventTable.job == slot(EventTable.job), EventTable.kind == EventKind.WARNING)
+    .order_by(EventTable.id)
+)
+
 
 def load_job(transaction: Transaction, job_id: str) -> Job:
     """Return the job `job_id`.
@@ -42,10 +50,15 @@ def load_job(transaction: Transaction, job_id: str) -> Job:
     Raises:
         UnknownJob: there is none.
     """
-    jobs = load_jobs(transaction, JobTable.select().where(JobTable.id == job_id))
-    if not jobs:
+    rows = transaction.ask(_JOB, id=job_id)
+    if not rows:
         raise errors.UnknownJob
-    return jobs[0]
+    return job_of(transaction, rows[0])
+
+
+def job_of(transaction: Transaction, row: Row) -> Job:
+    """Return the job of a whole job row, with the warnings of its timeline."""
+    return _job(row, tuple(event["text"] for event in transaction.ask(_WARNINGS, job=row["id"])))
 
 
 def load_jobs(transaction: Transaction, query: Any) -> list[Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from segint_grpc import errors
@@ -10,13 +11,30 @@ from segint_grpc.domain.jobs import UNFINISHED, Job, JobState, Lease, NewJob, Re
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store import lifecycle
 from segint_grpc.store.database import Row, Transaction
-from segint_grpc.store.job_queries import JobReader, find_job
-from segint_grpc.store.job_rows import jobs_of, load_job, load_jobs
+from segint_grpc.store.job_queries import JobReader, count_unfinished, find_job
+from segint_grpc.store.job_rows import job_of, load_job
 from segint_grpc.store.lifecycle import Change
+from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import JobTable
 
 PERCENT_MAX_RUNNING = 99
 WAITING = (JobState.RECEIVED, JobState.QUEUED)
+
+_OWNED = Prepared(JobTable.select().where(*lifecycle.OWNED))
+_RENEW = Prepared(JobTable.update(lease_until=slot(JobTable.lease_until)).where(*lifecycle.OWNED))
+_REPORT = Prepared(
+    JobTable.update(percent=slot(JobTable.percent), stage=slot(JobTable.stage)).where(
+        JobTable.id == slot(JobTable.id)
+    )
+)
+_SAME_POST = Prepared(
+    JobTable.select().where(
+        JobTable.state.in_(UNFINISHED),
+        JobTable.model_id == slot(JobTable.model_id),
+        JobTable.caller == slot(JobTable.caller),
+        JobTable.body_sha256 == slot(JobTable.body_sha256),
+    )
+)
 
 
 class JobStore(JobReader):
@@ -43,7 +61,7 @@ class JobStore(JobReader):
     def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
         """Let a received job wait for a slot, its voxels checked with `warnings`. Raises StaleLease."""
         change = Change({JobState.RECEIVED}, JobState.QUEUED, {"stage": Stage.QUEUE})
-        with self._database.write() as transaction:
+        with self._database.write(durable=False) as transaction:
             lifecycle.advance(transaction, job_id, change, self._now())
             lifecycle.warn(transaction, job_id, self._now(), warnings)
             return load_job(transaction, job_id)
@@ -56,29 +74,28 @@ class JobStore(JobReader):
         """
         now = self._now()
         lease_until = now + timedelta(seconds=lease_s)
-        with self._database.write() as transaction:
-            rows = lifecycle.claim(transaction, slot, now, lease_until, prefer)
-            return (jobs_of(transaction, rows)[0], _lease(rows[0])) if rows else None
+        with self._database.write(durable=False) as transaction:
+            row = lifecycle.claim(transaction, slot, now, lease_until, prefer)
+            return (job_of(transaction, row), _lease(row)) if row else None
 
     def renew(self, lease: Lease, lease_s: float) -> None:
         """Keep the job for `lease_s` from now. Raises StaleLease."""
-        query = JobTable.update(lease_until=self._now() + timedelta(seconds=lease_s))
-        with self._database.write() as transaction:
-            if transaction.change(query.where(*lifecycle.owned_by(lease))) != 1:
+        lease_until = self._now() + timedelta(seconds=lease_s)
+        with self._database.write(durable=False) as transaction:
+            if transaction.do(_RENEW, **lifecycle.ownership(lease), lease_until=lease_until) != 1:
                 raise lifecycle.stale(lease.job_id, lease)
 
     def report(self, lease: Lease, percent: int, stage: str) -> Job:
         """Note how far the run is; the percentage never falls and stays under 100. Raises StaleLease."""
-        with self._database.write() as transaction:
+        with self._database.write(durable=False) as transaction:
             before = _owned(transaction, lease)
             shown = max(before.percent, min(percent, PERCENT_MAX_RUNNING))
             if (shown, stage) == (before.percent, before.stage):
                 return before
             if stage != before.stage:
                 lifecycle.note(transaction, before.id, self._now(), EventKind.STAGE, stage)
-            update = JobTable.update(percent=shown, stage=stage)
-            transaction.change(update.where(*lifecycle.owned_by(lease)))
-            return load_job(transaction, before.id)
+            transaction.do(_REPORT, id=before.id, percent=shown, stage=stage)
+            return replace(before, percent=shown, stage=stage)
 
     def succeed(self, lease: Lease, result: Result) -> Job:
         """End a running job whose result is on disk. Raises StaleLease."""
@@ -201,17 +218,12 @@ class JobStore(JobReader):
 
 
 def _same_post(transaction: Transaction, new: NewJob) -> Job | None:
-    query = JobTable.select().where(
-        JobTable.state.in_(UNFINISHED),
-        JobTable.model_id == new.model_id,
-        JobTable.caller == new.caller,
-        JobTable.body_sha256 == new.body_sha256,
-    )
-    return next(iter(load_jobs(transaction, query)), None)
+    post = {"model_id": new.model_id, "caller": new.caller, "body_sha256": new.body_sha256}
+    return next((job_of(transaction, row) for row in transaction.ask(_SAME_POST, **post)), None)
 
 
 def _check_room(transaction: Transaction, queue_max: int) -> None:
-    unfinished = transaction.count(JobTable.select().where(JobTable.state.in_(UNFINISHED)))
+    unfinished = count_unfinished(transaction)
     if unfinished >= queue_max:
         raise errors.QueueFull(
             f"The queue is full: {unfinished} segmentations are unfinished, the limit is {queue_max}; "
@@ -224,10 +236,10 @@ def _lease(row: Row) -> Lease:
 
 
 def _owned(transaction: Transaction, lease: Lease) -> Job:
-    jobs = load_jobs(transaction, JobTable.select().where(*lifecycle.owned_by(lease)))
-    if not jobs:
+    rows = transaction.ask(_OWNED, **lifecycle.ownership(lease))
+    if not rows:
         raise lifecycle.stale(lease.job_id, lease)
-    return jobs[0]
+    return job_of(transaction, rows[0])
 
 
 def _advance(transaction: Transaction, lease: Lease, change: Change, at: datetime) -> Job:

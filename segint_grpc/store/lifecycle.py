@@ -11,18 +11,53 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from peewee import Case, IntegrityError, ModelUpdate, Value, fn
+from peewee import Case, IntegrityError, Value, fn
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import JobState, Lease, NewJob, Result, Stage, check_transition, parse_job_id
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store.database import Row, Transaction
+from segint_grpc.store.prepared import Prepared
+from segint_grpc.store.prepared import slot as value
 from segint_grpc.store.schema import MICROSECOND, EventTable, JobTable, RunTable, VolumeTable
 
 WARM_HEAD_START = timedelta(seconds=15)
 """How much later a job may come and still go first because its model is loaded."""
+
+
+OWNED = (
+    JobTable.id == value(JobTable.id),
+    JobTable.state == JobState.RUNNING,
+    JobTable.attempt == value(JobTable.attempt, "owned_attempt"),
+    JobTable.token == value(JobTable.token, "owned_token"),
+)
+"""The conditions under which a lease still owns its job, in a prepared statement; see `ownership`."""
+
+
+def _inserting(table: Any, *names: str) -> Prepared:
+    return Prepared(table.insert(**{name: value(getattr(table, name)) for name in names}))
+
+
+_INSERT = _inserting(JobTable, *(set(NewJob.__dataclass_fields__) - {"warnings"}), "state", "stage")
+_BEGIN_RUN = _inserting(RunTable, "job", "attempt", "slot", "started_at")
+_NOTE = _inserting(EventTable, "job", "at", "kind", "text")
+_RUN_ID = RunTable.select(RunTable.id).where(
+    RunTable.job == value(RunTable.job), RunTable.attempt == value(RunTable.attempt)
+)
+_KEEP_VOLUME = Prepared(
+    VolumeTable.insert(
+        run=_RUN_ID, structure_id=value(VolumeTable.structure_id), volume_ml=value(VolumeTable.volume_ml)
+    )
+)
+_ENDED = ("ended_at", "outcome", "reason", "peak_memory_bytes", "voxels")
+_END_RUN = Prepared(
+    RunTable.update(**{name: value(getattr(RunTable, name)) for name in _ENDED}).where(
+        RunTable.job == value(RunTable.job), RunTable.ended_at.is_null()
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +84,7 @@ def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
     columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "warnings"}
     columns |= {"id": parse_job_id(new.id), "state": JobState.RECEIVED, "stage": Stage.RECEIVE}
     try:
-        transaction.change(JobTable.insert(**columns))
+        transaction.do(_INSERT, **columns)
     except IntegrityError:
         raise errors.AlreadyExists(f"There is already a segmentation {new.id}.") from None
     note(transaction, new.id, at, EventKind.STATE, JobState.RECEIVED)
@@ -58,42 +93,48 @@ def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
 
 def claim(
     transaction: Transaction, slot: str, at: datetime, lease_until: datetime, prefer: Sequence[str]
-) -> list[Row]:
-    """Take the next job for `slot`, beginning a run; return its row as it then is, or nothing."""
-    rows = transaction.rows(_claim(at, lease_until, prefer))
-    for row in rows:
-        run = RunTable.insert(job=row["id"], attempt=row["attempt"], slot=slot, started_at=at)
-        transaction.change(run)
-        text = f"{JobState.RUNNING}: run {row['attempt']} in {slot}"
-        note(transaction, row["id"], at, EventKind.STATE, text)
-    return rows
+) -> Row | None:
+    """Take the next job for `slot`, beginning a run; return its row as it then is, or None."""
+    warm = {f"warm{number}": version_id for number, version_id in enumerate(prefer)}
+    token = secrets.token_hex(16)
+    rows = transaction.ask(_claim(len(prefer)), now=at, lease_until=lease_until, token=token, **warm)
+    if not rows:
+        return None
+    row = rows[0]
+    transaction.do(_BEGIN_RUN, job=row["id"], attempt=row["attempt"], slot=slot, started_at=at)
+    text = f"{JobState.RUNNING}: run {row['attempt']} in {slot}"
+    note(transaction, row["id"], at, EventKind.STATE, text)
+    return row
 
 
-def _claim(now: datetime, lease_until: datetime, prefer: Sequence[str]) -> ModelUpdate:
-    """Return the one statement that picks the next job and takes it."""
+@cache
+def _claim(preferred: int) -> Prepared:
+    """Return the one statement that picks the next job and takes it, where so many models are preferred."""
     check_transition(JobState.QUEUED, JobState.RUNNING)
+    now = value(JobTable.started_at, "now")
     candidate = JobTable.alias()
     submitted = candidate.submitted_at
-    if prefer:
+    if preferred:
         head_start = Value(WARM_HEAD_START // MICROSECOND, converter=False)
-        warm = candidate.model_id.in_(list(prefer))
+        warm = candidate.model_id.in_([value(JobTable.model_id, f"warm{n}") for n in range(preferred)])
         submitted = Case(None, [(warm, candidate.submitted_at - head_start)], candidate.submitted_at)
     waiting = candidate.select(candidate.id).where(
         candidate.state == JobState.QUEUED, candidate.deadline_at > now
     )
     first = waiting.order_by(submitted, candidate.id).limit(1)
-    return (
+    update = (
         JobTable.update(
             state=JobState.RUNNING,
             stage=Stage.LOAD,
             attempt=JobTable.attempt + 1,
-            token=secrets.token_hex(16),
-            lease_until=lease_until,
-            started_at=fn.COALESCE(JobTable.started_at, JobTable.started_at.to_value(now)),
+            token=value(JobTable.token),
+            lease_until=value(JobTable.lease_until),
+            started_at=fn.COALESCE(JobTable.started_at, now),
         )
         .where(JobTable.state == JobState.QUEUED, JobTable.id == first)
         .returning(JobTable)
     )
+    return Prepared(update)
 
 
 def advance(
@@ -106,23 +147,28 @@ def advance(
     """
     for state in change.before:
         check_transition(state, change.after)
-    owned = owned_by(lease) if lease else (JobTable.id == job_id,)
-    query = JobTable.update(state=change.after, token="", lease_until=None, **change.columns)
-    if transaction.change(query.where(*owned, JobTable.state.in_(change.before))) != 1:
+    statement = _advance(frozenset(change.before), frozenset(change.columns), lease is not None)
+    owner = ownership(lease) if lease else {"id": job_id}
+    if transaction.do(statement, after=change.after, **owner, **change.columns) != 1:
         raise stale(job_id, lease)
     if change.outcome:
         _end_run(transaction, job_id, change, at)
     note(transaction, job_id, at, EventKind.STATE, _sentence(change))
 
 
-def owned_by(lease: Lease) -> tuple[Any, ...]:
-    """Return the conditions under which `lease` still owns its job."""
-    return (
-        JobTable.id == lease.job_id,
-        JobTable.state == JobState.RUNNING,
-        JobTable.attempt == lease.attempt,
-        JobTable.token == lease.token,
-    )
+@cache
+def _advance(before: frozenset[JobState], columns: frozenset[str], leased: bool) -> Prepared:
+    """Return the statement of a change; its slots are the new state `after`, `columns`, and the job."""
+    changed = {name: value(getattr(JobTable, name)) for name in columns}
+    after = value(JobTable.state, "after")
+    update = JobTable.update(state=after, token="", lease_until=None, **changed)
+    owned = OWNED if leased else (JobTable.id == value(JobTable.id),)
+    return Prepared(update.where(*owned, JobTable.state.in_(before)))
+
+
+def ownership(lease: Lease) -> dict[str, Any]:
+    """Return what fills the slots of OWNED."""
+    return {"id": lease.job_id, "owned_attempt": lease.attempt, "owned_token": lease.token}
 
 
 def stale(job_id: str, lease: Lease | None) -> errors.StaleLease:
@@ -134,7 +180,7 @@ def stale(job_id: str, lease: Lease | None) -> errors.StaleLease:
 
 def note(transaction: Transaction, job_id: str, at: datetime, kind: str, text: str) -> None:
     """Add a line to the job's timeline."""
-    transaction.change(EventTable.insert(job=job_id, at=at, kind=kind, text=text))
+    transaction.do(_NOTE, job=job_id, at=at, kind=kind, text=text)
 
 
 def warn(transaction: Transaction, job_id: str, at: datetime, warnings: Iterable[str]) -> None:
@@ -145,9 +191,9 @@ def warn(transaction: Transaction, job_id: str, at: datetime, warnings: Iterable
 
 def keep_volumes(transaction: Transaction, lease: Lease, volumes_ml: Mapping[str, float]) -> None:
     """Note the masks' volumes, by StructureID, of the run that `lease` allowed."""
-    run = RunTable.select(RunTable.id).where(RunTable.job == lease.job_id, RunTable.attempt == lease.attempt)
     for structure_id, volume_ml in volumes_ml.items():
-        transaction.change(VolumeTable.insert(run=run, structure_id=structure_id, volume_ml=volume_ml))
+        measured = {"structure_id": structure_id, "volume_ml": volume_ml}
+        transaction.do(_KEEP_VOLUME, job=lease.job_id, attempt=lease.attempt, **measured)
 
 
 def requeued(outcome: RunOutcome, reason: str) -> Change:
@@ -174,11 +220,11 @@ def cut_short(transaction: Transaction, job_id: str, reason: str, attempts_max: 
 
 
 def _end_run(transaction: Transaction, job_id: str, change: Change, at: datetime) -> None:
-    measured = {}
+    measured = {"peak_memory_bytes": 0, "voxels": 0}
     if change.result:
         measured = {"peak_memory_bytes": change.result.peak_memory_bytes, "voxels": change.result.voxels}
-    ended = RunTable.update(ended_at=at, outcome=change.outcome, reason=change.detail, **measured)
-    transaction.change(ended.where(RunTable.job == job_id, RunTable.ended_at.is_null()))
+    ended = {"ended_at": at, "outcome": change.outcome, "reason": change.detail}
+    transaction.do(_END_RUN, job=job_id, **ended, **measured)
 
 
 def _sentence(change: Change) -> str:
