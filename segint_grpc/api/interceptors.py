@@ -28,6 +28,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Parser = Callable[[bytes], Any] | None
 
+MESSAGE_CHARACTERS = 1500
+
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
@@ -107,10 +109,15 @@ def _explain(method: str, error: Exception, request_id: str) -> tuple[grpc.Statu
     code = status_of(error)
     if isinstance(error, errors.SegIntError) and code is not grpc.StatusCode.INTERNAL:
         log.info("%s: %s", method, error.message, extra={"status": code.name})
-        return code, error.message
+        return code, _fitting(error.message)
     log.error("%s failed", method, exc_info=error, extra={"status": grpc.StatusCode.INTERNAL.name})
     details = f"The server failed; its log says more under the request id {request_id}."
     return grpc.StatusCode.INTERNAL, details
+
+
+def _fitting(message: str) -> str:
+    """Return so much of `message` as fits the metadata that clients take, in which it is told twice."""
+    return message if len(message) <= MESSAGE_CHARACTERS else f"{message[:MESSAGE_CHARACTERS]}…"
 
 
 def _request_id(context: Context) -> str:

@@ -61,6 +61,15 @@ class ResolvedModel:
         )
 
 
+@dataclass(frozen=True)
+class _Resolved:
+    """What was found when `event` was the newest event of the models, with what was approved by then."""
+
+    event: int
+    model: ResolvedModel
+    approved: Container[str]
+
+
 class Catalogue:
     """The families of a store, looked at for what works."""
 
@@ -69,7 +78,9 @@ class Catalogue:
         self._models = store.models
         self._files = store.model_files
         self._fitness = fitness
+        self._events = store.model_events
         self._told: set[tuple[str, str]] = set()
+        self._resolved: dict[tuple[str, bool], _Resolved] = {}
 
     def families(self) -> list[FamilyView]:
         """Return every family, oldest first."""
@@ -100,10 +111,32 @@ class Catalogue:
             UnknownModel: there is no such version, or it is not offered; the message says why, and the error
                 knows what is offered instead.
         """
+        # The event is read first: what changes meanwhile has a newer one, and is found the next time.
+        event = self._events.newest()
+        known = self._resolved.get((version_id, posted))
+        if known and known.event == event and self._fits(known):
+            return known.model
+        approved = self._files.approvals()
+        model = self._resolve(version_id, posted)
+        self._resolved[version_id, posted] = _Resolved(event, model, approved)
+        return model
+
+    def _fits(self, known: _Resolved) -> bool:
+        """Return whether the files still are what they were: no event tells of those."""
+        try:
+            self._fitness.check(known.model.runtime, known.approved)
+        except errors.SegIntError:
+            return False
+        return True
+
+    def _resolve(self, version_id: str, posted: bool) -> ResolvedModel:
         try:
             record, version = self._models.version(version_id)
-        except errors.UnknownModel as error:
-            raise errors.UnknownModel(error.message, version_id, self._offered_ids()) from None
+        except errors.UnknownModel:
+            offered = self._offered_ids()
+            known = ", ".join(map(repr, offered)) or "none"
+            text = f"No model {version_id} is here; offered is {known}."
+            raise errors.UnknownModel(text, version_id, offered) from None
         view = next(v for v in self.view(record).versions if v.version_id == version_id)
         going_on = posted and view.state in RUNNABLE
         problem = view.obstacle if going_on else view.problem

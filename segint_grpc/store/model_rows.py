@@ -48,10 +48,10 @@ def find_version(transaction: Transaction, version_id: str) -> tuple[FamilyRecor
         for version in family.versions:
             if version.version_id == version_id:
                 return family, version
-    here = transaction.rows(VersionTable.select(VersionTable.version_id).order_by(VersionTable.version_id))
-    raise errors.UnknownModel(
-        f"No model {version_id} is here.", version_id, [row["version_id"] for row in here]
-    )
+    rows = transaction.rows(VersionTable.select(VersionTable.version_id).order_by(VersionTable.version_id))
+    here = [row["version_id"] for row in rows]
+    known = ", ".join(map(repr, here)) or "none"
+    raise errors.UnknownModel(f"No model {version_id} is here; there is {known}.", version_id, here)
 
 
 def file_of(row: Row) -> FileRecord:

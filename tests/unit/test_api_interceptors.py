@@ -17,7 +17,8 @@ from segint_grpc.api.doors import Registered, bind_tcp, build_door
 
 SERVICE = "segint.test.Echo"
 KINDS = ("UnaryUnary", "StreamUnary", "UnaryStream", "StreamStream", "WritesItself")
-FAILURES = {"lost": errors.UnknownJob(), "broken": ValueError("name of a patient")}
+LONG = errors.UnknownModel("There is " + "another, " * 2000, "Nothing", ["another"] * 2000)
+FAILURES = {"lost": errors.UnknownJob(), "long": LONG, "broken": ValueError("name of a patient")}
 
 
 def answer(text: str) -> StringValue:
@@ -131,6 +132,15 @@ async def test_an_error_of_every_kind_carries_details_that_a_program_can_read(
     status = status_pb2.Status.FromString(trailing[DETAILS_METADATA])
     assert status.code == grpc.StatusCode.NOT_FOUND.value[0]
     assert b"r-7" in status.details[0].value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_of_a_sentence_longer_than_clients_take_the_beginning_arrives(
+    channel: grpc.aio.Channel, kind: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError, match="There is another, another") as caught:
+        await call(channel, kind, text("long"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("kind", KINDS)
