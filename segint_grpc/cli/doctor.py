@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 
 from segint_grpc import settings as settings_of
+from segint_grpc.cli.completions import version_ids
 from segint_grpc.cli.doctor_server import check_server
 from segint_grpc.cli.options import home_option, json_option
 from segint_grpc.cli.output import one_line
@@ -23,7 +24,14 @@ COLORS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 
 @click.command(short_help="Check everything that a job needs.")
-@click.option("--model", "model_id", default="", metavar="ID", help="The model for the trial job.")
+@click.option(
+    "--model",
+    "model_id",
+    default="",
+    metavar="ID",
+    shell_complete=version_ids,
+    help="The model for the trial job.",
+)
 @home_option
 @json_option
 def doctor(model_id: str, home: str | None, as_json: bool) -> None:

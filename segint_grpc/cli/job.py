@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from generated.segint.v1 import job_pb2, jobs_pb2
+from segint_grpc.cli.completions import job_ids, version_ids
 from segint_grpc.cli.exports import Form, form_options, write_csv, write_json, write_lines
 from segint_grpc.cli.job_filters import filter_options, job_filter
 from segint_grpc.cli.job_opinions import feedback, telemetry
@@ -83,7 +84,7 @@ def list_jobs(limit: int, form: str | None, home: str | None, **wanted: Any) -> 
 
 
 @job.command("show", short_help="Tell everything that is known of a job.")
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", shell_complete=job_ids)
 @json_option
 @home_option
 def show(job_id: str, as_json: bool, home: str | None) -> None:
@@ -105,7 +106,7 @@ def show(job_id: str, as_json: bool, home: str | None) -> None:
 
 
 @job.command()
-@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=job_ids)
 @home_option
 def cancel(job_ids: Sequence[str], home: str | None) -> None:
     """End jobs. One that has already ended stays as it is."""
@@ -116,8 +117,15 @@ def cancel(job_ids: Sequence[str], home: str | None) -> None:
 
 
 @job.command()
-@click.argument("job_id", metavar="JOB")
-@click.option("--model", "model_id", default="", metavar="ID", help="With this version instead of its own.")
+@click.argument("job_id", metavar="JOB", shell_complete=job_ids)
+@click.option(
+    "--model",
+    "model_id",
+    default="",
+    metavar="ID",
+    shell_complete=version_ids,
+    help="With this version instead of its own.",
+)
 @home_option
 def retry(job_id: str, model_id: str, home: str | None) -> None:
     """Run the stored scan of an ended JOB again, as a new job.
@@ -132,7 +140,7 @@ def retry(job_id: str, model_id: str, home: str | None) -> None:
 
 
 @job.command("delete", short_help="Remove ended jobs with all that is kept of them.")
-@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=job_ids)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
 def delete(job_ids: Sequence[str], yes: bool, home: str | None) -> None:
@@ -146,7 +154,7 @@ def delete(job_ids: Sequence[str], yes: bool, home: str | None) -> None:
 
 
 @job.command("input", short_help="Fetch the scan of a job as it was posted.")
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", shell_complete=job_ids)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

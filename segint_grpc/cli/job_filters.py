@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from generated.segint.v1 import job_pb2, jobs_pb2
+from segint_grpc.cli.completions import version_ids
 from segint_grpc.cli.job_records import STATE_PREFIX, state_name
 from segint_grpc.client.job_administration import timestamp
 
@@ -39,7 +40,14 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.astimezone()
 
 
-model_option = click.option("--model", "model_id", default="", metavar="ID", help="Of this model version.")
+model_option = click.option(
+    "--model",
+    "model_id",
+    default="",
+    metavar="ID",
+    shell_complete=version_ids,
+    help="Of this model version.",
+)
 since_option = click.option("--since", type=Moment(), help="From then on: 2h, 7d, 2026-11-23T14:30.")
 
 

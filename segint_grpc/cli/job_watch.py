@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from generated.segint.v1 import job_pb2
+from segint_grpc.cli.completions import job_ids
 from segint_grpc.cli.job_filters import filter_options, job_filter
 from segint_grpc.cli.job_records import progress_record, state_name
 from segint_grpc.cli.options import chosen_home, home_option
@@ -29,7 +30,7 @@ Changes = Iterator[Sequence[job_pb2.JobProgress]]
 
 
 @click.command(short_help="Show a job, or several, until they end.")
-@click.argument("job_id", metavar="[JOB]", default="")
+@click.argument("job_id", metavar="[JOB]", default="", shell_complete=job_ids)
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON lines, one for each change.")
 @home_option

@@ -11,6 +11,7 @@ from segint_grpc import __version__
 from segint_grpc.cli.sentences import sentences
 
 COMMANDS = {
+    "completion": "segint_grpc.cli.completion:completion",
     "config": "segint_grpc.cli.config:config",
     "doctor": "segint_grpc.cli.doctor:doctor",
     "job": "segint_grpc.cli.job:job",

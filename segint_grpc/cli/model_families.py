@@ -12,6 +12,7 @@ from google.protobuf import json_format, text_format
 from generated.radiomics.Model_pb2 import ModelFamily
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
+from segint_grpc.cli.completions import family_names
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.version_lines import runs_on, sentence, state
@@ -89,7 +90,7 @@ def import_family(family: Path, policy: str, home: str | None) -> None:
 
 
 @click.command("get", short_help="Show a family, or write it to a file.")
-@click.argument("name")
+@click.argument("name", shell_complete=family_names)
 @click.option("--out", type=NEW_FILE, help="Write the family: as JSON where FILE ends so, else in binary.")
 @json_option
 @home_option
@@ -147,7 +148,7 @@ def list_families(as_json: bool, home: str | None) -> None:
 
 
 @click.command("remove", short_help="Remove a family, its versions and files.")
-@click.argument("name")
+@click.argument("name", shell_complete=family_names)
 @click.option("--force", is_flag=True, help="Cancel its unfinished jobs.")
 @home_option
 def remove_family(name: str, force: bool, home: str | None) -> None:

@@ -12,6 +12,7 @@ import click
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
 from segint_grpc.cli.check_view import CheckView
+from segint_grpc.cli.completions import family_names
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.output import print_json
 from segint_grpc.cli.sentences import FAILED
@@ -86,7 +87,7 @@ def push(
 
 
 @click.command("pull", short_help="Make one file of a family on the server.")
-@click.argument("family")
+@click.argument("family", shell_complete=family_names)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help=f"By default FAMILY{SUFFIX}.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @home_option

@@ -12,6 +12,7 @@ import click
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
 from segint_grpc.cli.check_view import CheckView
+from segint_grpc.cli.completions import version_ids
 from segint_grpc.cli.model_families import FILE, connect
 from segint_grpc.cli.model_files import send
 from segint_grpc.cli.options import chosen_home, home_option, json_option
@@ -26,7 +27,7 @@ reason_option = click.option("--reason", default="", help="Why; recorded.")
 
 
 @click.command("set", short_help="Say what runs a version; send its files.")
-@click.argument("version_id", metavar="VERSION")
+@click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @click.option("--backend", required=True, help="What runs it: one of `segint model backends`.")
 @click.option("--model", "model_path", type=FILE, help="The weights.")
 @click.option("--module", "module_path", type=FILE, help="The Python file that defines the model's class.")
@@ -73,7 +74,7 @@ def set_runtime(
 
 
 @click.command("activate")
-@click.argument("version_id", metavar="VERSION")
+@click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @click.option("--force", is_flag=True, help="Even without a passed check, which is recorded.")
 @reason_option
 @home_option
@@ -84,7 +85,7 @@ def activate(version_id: str, force: bool, reason: str, home: str | None) -> Non
 
 
 @click.command("retire")
-@click.argument("version_id", metavar="VERSION")
+@click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @reason_option
 @home_option
 def retire(version_id: str, reason: str, home: str | None) -> None:
@@ -94,7 +95,7 @@ def retire(version_id: str, reason: str, home: str | None) -> None:
 
 
 @click.command("default")
-@click.argument("version_id", metavar="VERSION", default="")
+@click.argument("version_id", metavar="VERSION", default="", shell_complete=version_ids)
 @click.option("--back", metavar="FAMILY", default="", help="Go back to the default before, of this family.")
 @home_option
 def default(version_id: str, back: str, home: str | None) -> None:
@@ -107,7 +108,7 @@ def default(version_id: str, back: str, home: str | None) -> None:
 
 
 @click.command("warm")
-@click.argument("version_id", metavar="VERSION")
+@click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @home_option
 def warm(version_id: str, home: str | None) -> None:
     """Load VERSION now, so that its first job need not wait for it."""
@@ -117,7 +118,7 @@ def warm(version_id: str, home: str | None) -> None:
 
 
 @click.command("unload")
-@click.argument("version_id", metavar="VERSION")
+@click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @home_option
 def unload(version_id: str, home: str | None) -> None:
     """Free the memory that VERSION holds while it is idle."""
@@ -126,7 +127,7 @@ def unload(version_id: str, home: str | None) -> None:
 
 
 @click.command("stats")
-@click.argument("version_id", metavar="[VERSION]", default="")
+@click.argument("version_id", metavar="[VERSION]", default="", shell_complete=version_ids)
 @json_option
 @home_option
 def stats(version_id: str, as_json: bool, home: str | None) -> None:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from generated.radiomics import Model_pb2
+from segint_grpc.cli.completions import offered_ids
 from segint_grpc.cli.progress_bar import SegmentationBar
 from segint_grpc.client.masks import Mask, decode_masks
 from segint_grpc.client.scan import Scan
@@ -71,7 +72,12 @@ server_option = click.option(
 @click.command(short_help="Have a scan segmented and write its masks.")
 @click.argument("scan", type=click.Path(path_type=Path))
 @click.option(
-    "--model", "model_id", default="", metavar="ID", help="The model's id, as `segint models` lists it."
+    "--model",
+    "model_id",
+    default="",
+    metavar="ID",
+    shell_complete=offered_ids,
+    help="The model's id, as `segint models` lists it.",
 )
 @server_option
 @click.option(
