@@ -12,6 +12,7 @@ from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStati
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.domain.timeline import RunOutcome
 from segint_grpc.store.database import Database, Row, Transaction
+from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable, VolumeTable
 
 MEDIAN, P95 = 50, 95
@@ -51,10 +52,8 @@ class StatisticsStore:
 
     def volumes_ml(self, version_id: str) -> dict[str, list[float]]:
         """Return the volumes of each structure's masks, by StructureID, in the newest runs that succeeded."""
-        runs = _newest_runs(version_id, RunTable.id)
-        query = VolumeTable.select().where(VolumeTable.run.in_(runs)).order_by(VolumeTable.id.desc())
         with self._database.read() as transaction:
-            rows = transaction.rows(query)
+            rows = transaction.ask(_VOLUMES, model_id=version_id)
         volumes = defaultdict(list)
         for row in rows:
             volumes[row["structure_id"]].append(row["volume_ml"])
@@ -62,16 +61,27 @@ class StatisticsStore:
 
     def memory(self, version_id: str) -> list[MemoryUse]:
         """Return what the newest runs that succeeded took, leaving out where it was not measured."""
-        runs = _newest_runs(version_id, RunTable.voxels, RunTable.peak_memory_bytes)
-        measured = runs.where(RunTable.voxels > 0, RunTable.peak_memory_bytes > 0)
         with self._database.read() as transaction:
-            return [MemoryUse(**row) for row in transaction.rows(measured)]
+            return [MemoryUse(**row) for row in transaction.ask(_MEMORY, model_id=version_id)]
 
 
-def _newest_runs(version_id: str, *columns: Any) -> Any:
-    ended = RunTable.select(*columns).join(JobTable).where(JobTable.model_id == version_id)
+def _newest_runs(*columns: Any) -> Any:
+    """Return the select of the newest runs that succeeded, of the version in the slot `model_id`."""
+    ended = RunTable.select(*columns).join(JobTable).where(JobTable.model_id == slot(JobTable.model_id))
     succeeded = ended.where(RunTable.outcome == RunOutcome.SUCCEEDED)
     return succeeded.order_by(RunTable.id.desc()).limit(RUNS_REMEMBERED)
+
+
+_MEMORY = Prepared(
+    _newest_runs(RunTable.voxels, RunTable.peak_memory_bytes).where(
+        RunTable.voxels > 0, RunTable.peak_memory_bytes > 0
+    )
+)
+_VOLUMES = Prepared(
+    VolumeTable.select(VolumeTable.structure_id, VolumeTable.volume_ml)
+    .where(VolumeTable.run.in_(_newest_runs(RunTable.id)))
+    .order_by(VolumeTable.id.desc())
+)
 
 
 def _counts(transaction: Transaction, wanted: Any) -> dict[str, list[Row]]:

@@ -7,9 +7,12 @@ from datetime import datetime
 
 from segint_grpc.domain.models import ModelEvent
 from segint_grpc.store.database import Database, Row, Transaction
+from segint_grpc.store.prepared import Prepared
 from segint_grpc.store.schema import ModelEventTable
 
 EVENTS_MAX = 1000
+
+_NEWEST = Prepared(ModelEventTable.select(ModelEventTable.id).order_by(ModelEventTable.id.desc()).limit(1))
 
 
 class Recorder:
@@ -47,6 +50,11 @@ class ModelEventStore:
     def __init__(self, database: Database) -> None:
         """Read from `database`."""
         self._database = database
+
+    def newest(self) -> int:
+        """Return the number of the newest event, 0 where there is none: it grows with every change."""
+        with self._database.read() as transaction:
+            return max((row["id"] for row in transaction.ask(_NEWEST)), default=0)
 
     def events(self, canonical_name: str = "") -> list[ModelEvent]:
         """Return the newest events, oldest first: of one family, or, where none is named, of all."""
