@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from segint_grpc.domain.jobs import JobState
-from segint_grpc.domain.timeline import RunOutcome
-from segint_grpc.service import dispatcher, housekeeping
+from segint_grpc.domain.timeline import EventKind, RunOutcome
+from segint_grpc.service import dispatcher, housekeeping, reports
 from segint_grpc.worker.pool import WorkerPool
 from tests.fakes.core_bench import CoreBench, ShiftedClock, core_bench, eventually, scan
 
@@ -41,6 +41,16 @@ async def test_a_silent_run_keeps_its_lease(pool: WorkerPool, tmp_path: Path, sh
         job = await core.submit(scan(), await core.model("Silent", "time.sleep(1.5)"))
         job = await core.ended(job.id)
         assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
+
+
+async def test_a_run_that_ends_before_its_first_report_tells_its_end_alone(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "FIRST_S", 60)
+    async with core_bench(pool, tmp_path) as core:
+        job = await core.ended((await core.submit(scan())).id)
+        assert (job.state, job.percent) == (JobState.SUCCEEDED, 100)
+        assert EventKind.STAGE not in [event.kind for event in core.store.jobs.events(job.id)]
 
 
 async def test_a_run_that_has_lost_its_job_ends_and_its_slot_serves_the_next(
