@@ -14,6 +14,7 @@ COMMANDS = {
     "completion": "segint_grpc.cli.completion:completion",
     "config": "segint_grpc.cli.config:config",
     "doctor": "segint_grpc.cli.doctor:doctor",
+    "import-original": "segint_grpc.cli.import_original:import_original",
     "job": "segint_grpc.cli.job:job",
     "model": "segint_grpc.cli.model:model",
     "models": "segint_grpc.cli.models:models",

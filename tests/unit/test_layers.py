@@ -55,7 +55,7 @@ BUILDERS = {"segint_grpc.server", "segint_grpc.__main__"}
 ONLY_IN = {
     "peewee": {"segint_grpc.store"},
     "playhouse": {"segint_grpc.store"},
-    "sqlite3": {"segint_grpc.store"},
+    "sqlite3": {"segint_grpc.store", "segint_grpc.client.original"},
     "torch": {"segint_grpc.backends", "segint_grpc.worker"},
     "grpc": {"segint_grpc.api", "segint_grpc.server", "http_gateway", "segint_grpc.client"},
     "grpc_health": {"segint_grpc.api", "segint_grpc.server", "http_gateway"},

@@ -1,0 +1,160 @@
+"""Reads the folder of an original research server: `db.sqlite3` and `media`. Nothing in it is changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generated.radiomics.Model_pb2 import (
+    ModelFamily,
+    SegmentationFeedback,
+    SegmentationTelemetry,
+)
+from segint_grpc import errors
+from segint_grpc.client.original_rows import Row, build_family, build_version, parse_family, put
+
+BACKENDS = {0: "phantom", 1: "pytorch"}
+"""The original's model_type by number; 2 was meant for Tensorflow and ran nothing."""
+TELEMETRY = {
+    "upload_time_ms": "UploadTimeInMilliseconds",
+    "segmentation_wait_ms": "SegmentationWaitInMilliseconds",
+    "segmentation_down_ms": "SegmentationDownloadInMilliseconds",
+    "segmentation_retries": "NumberOfRetries",
+    "segmentation_model_id": "ModelID",
+    "segmentation_id": "SegmentationID",
+    "client_error": "ClientError",
+    "client_error_info": "ClientErrorInformation",
+}
+FEEDBACK = {
+    "segmentation_id": "SegmentationID",
+    "segmentation_accepted": "SegmentationAccepted",
+    "general_comments": "GeneralComments",
+}
+_FAULTY = (ValueError, TypeError, KeyError)
+
+
+@dataclass(frozen=True)
+class OriginalRuntime:
+    """What ran a version: a back end's name and the files, where there were any."""
+
+    version_id: str
+    backend: str
+    model: Path | None
+    module: Path | None
+
+
+@dataclass
+class Original:
+    """What was found; `notes` says for a person what could not be read, and why."""
+
+    families: list[ModelFamily] = field(default_factory=list)
+    runtimes: list[OriginalRuntime] = field(default_factory=list)
+    feedback: list[SegmentationFeedback] = field(default_factory=list)
+    telemetry: list[SegmentationTelemetry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_original(folder: Path) -> Original:
+    """Return everything in `folder` that can be read.
+
+    Raises:
+        InvalidModel: there is no such database in it.
+    """
+    path = folder / "db.sqlite3"
+    if not path.is_file():
+        raise errors.InvalidModel(f"{path} is not there; name the folder that holds db.sqlite3 and media.")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.row_factory = sqlite3.Row
+            return _Reader(database, folder / "media").read()
+    except sqlite3.Error as error:
+        raise errors.InvalidModel(f"{path} is no database of the original server: {error}.") from None
+
+
+class _Reader:
+    def __init__(self, database: sqlite3.Connection, media: Path) -> None:
+        self._database = database
+        self._media = media
+        self._found = Original()
+
+    def read(self) -> Original:
+        for row in self._rows("modelfamily"):
+            self._attempt(f"the family {row['canonical_name']!r}", self._family, row)
+        for row in self._rows("feedback"):
+            self._attempt(f"feedback {row['id']}", self._feedback, row)
+        for row in self._rows("segmentationtelemetry"):
+            self._attempt(f"telemetry {row['id']}", self._telemetry, row)
+        jobs = len(list(self._rows("segmentationjob")))
+        if jobs:
+            self._found.notes.append(f"{jobs} jobs stay behind: their scans and masks are patient data.")
+        return self._found
+
+    def _attempt(self, what: str, read: Callable[[Row], None], row: Row) -> None:
+        try:
+            read(row)
+        except _FAULTY as error:
+            self._found.notes.append(f"Left out {what}: {error}.")
+
+    def _rows(self, table: str, column: str = "", value: object = None) -> Iterator[Row]:
+        where, values = (f" WHERE {column} = ?", (value,)) if column else ("", ())
+        # The names are this module's own.
+        query = f"SELECT * FROM segint_api_{table}{where} ORDER BY 1"
+        yield from (dict(row) for row in self._database.execute(query, values))
+
+    def _family(self, row: Row) -> None:
+        path = self._file(row["pb"])
+        stored = path.read_bytes() if path else b""
+        parts = list(self._rows("bodypartexamined", "model_family_id", row["id"]))
+        channels = list(self._rows("modelchanneldescription", "model_family_id", row["id"]))
+        family = build_family(row, parts, channels, stored)
+        known = {version.ID: version for version in parse_family(stored).ModelVersions}
+        del family.ModelVersions[:]
+        for version in self._rows("modelversion", "model_family_id", row["id"]):
+            structures = list(self._rows("structure", "model_version_id", version["id"]))
+            built = build_version(version, structures, known.get(version["model_version_id"]))
+            family.ModelVersions.append(built)
+            self._runtime(version)
+        self._found.families.append(family)
+
+    def _runtime(self, row: Row) -> None:
+        name, backend = row["model_version_id"], BACKENDS.get(row["model_type"])
+        if backend is None:
+            self._found.notes.append(
+                f"Nothing here runs the version {name!r} (its type: {row['model_type']})."
+            )
+            return
+        files = (self._file(row["model_file"]), self._file(row["model_module"]))
+        self._found.runtimes.append(OriginalRuntime(name, backend, *files))
+
+    def _file(self, name: str | None) -> Path | None:
+        """Return the file `name` of the media folder; none where the field is empty or it is not there."""
+        if not name:
+            return None
+        path = (self._media / name).resolve()
+        if path.is_relative_to(self._media.resolve()) and path.is_file():
+            return path
+        self._found.notes.append(f"The file {name} is not in {self._media}.")
+        return None
+
+    def _feedback(self, row: Row) -> None:
+        feedback = SegmentationFeedback()
+        put(feedback, FEEDBACK, row)
+        feedback.ClientInformation.SoftwareVersion = row["client_information"] or ""
+        # The original wrote 0 where nobody gave a score.
+        if row["general_score"]:
+            feedback.GeneralScore.Value = row["general_score"]
+        for comment in self._rows("structurecomment", "feedback_id", row["id"]):
+            added = feedback.StructureComments.add()
+            put(added, {"structure_id": "StructureID", "comments": "Comments"}, comment)
+            if comment["score"]:
+                added.Score.Value = comment["score"]
+        self._found.feedback.append(feedback)
+
+    def _telemetry(self, row: Row) -> None:
+        telemetry = SegmentationTelemetry()
+        put(telemetry, TELEMETRY, row)
+        telemetry.ClientInformation.SoftwareVersion = row["client_software_version"] or ""
+        self._found.telemetry.append(telemetry)
