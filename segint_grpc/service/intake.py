@@ -15,6 +15,7 @@ from io import FileIO
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
 from segint_grpc.settings import Settings
+from segint_grpc.store.durable import begin_writeback
 from segint_grpc.store.media import MediaKind
 from segint_grpc.store.store import Store
 from segint_grpc.wire.model_input_reader import ModelInputReader
@@ -23,6 +24,9 @@ from segint_grpc.wire.volumes import BYTES_PER_VOXEL_MAX
 
 REST_MAX_BYTES = 256 * 1024
 """What a body may hold beside voxels: a real one needs a few kilobytes."""
+
+WRITEBACK_BYTES = 8 * 1024 * 1024
+"""How much of a body is collected before the kernel is asked to begin writing it to the disk."""
 
 
 class Intake:
@@ -44,6 +48,7 @@ class Intake:
         self._lock = threading.Lock()
         self._discarded = False
         self.size_bytes = 0
+        self._written_back = 0
         self.decoder = VolumeDecoder(
             lambda channel: self._media.voxel_path(job_id, channel), settings.voxels_max * BYTES_PER_VOXEL_MAX
         )
@@ -71,8 +76,15 @@ class Intake:
             view = memoryview(chunk)
             while view:
                 view = view[self._file.write(view) :]
+        self._begin_writeback()
         self._digest.update(chunk)
         self._reader.feed(chunk)
+
+    def _begin_writeback(self) -> None:
+        waiting_bytes = self.size_bytes - self._written_back
+        if waiting_bytes >= WRITEBACK_BYTES:
+            begin_writeback(self._file.fileno(), self._written_back, waiting_bytes)
+            self._written_back = self.size_bytes
 
     def message(self) -> Model_pb2.ModelInput:
         """Return what was posted, with every volume's Data cleared, once the last chunk is in.
