@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from http_gateway.server import serve
-from segint_grpc import errors, lifeline, logs
+from segint_grpc import allocator, errors, lifeline, logs
 from segint_grpc.home import Home, private_umask
 from segint_grpc.settings import Settings, explanation, load
 
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.die_with_parent:
         lifeline.die_with_parent(options.ready_fd)
     private_umask()
+    allocator.give_back_memory()
     try:
         settings = load({name: getattr(options, name) for name in _OPTIONS})
         home = Home(settings.home_path)

@@ -12,7 +12,8 @@ from http_gateway.exchange import Exchange
 from http_gateway.negotiation import PROTOBUF, media_type
 from http_gateway.refusals import Refusal
 
-PIECE_BYTES = 1024 * 1024
+PIECE_BYTES = 256 * 1024
+"""Small enough that what waits between here and the disk stays small for many uploads at once."""
 SILENCE_S = 60.0
 """A client that sends nothing, or takes nothing, for this long is given up."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from segint_grpc import errors, home, lifeline, locks, logs, settings
+from segint_grpc import allocator, errors, home, lifeline, locks, logs, settings
 from segint_grpc.worker import fork_server, machine
 
 PATIENCE_S = 5.0
@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--grpc", metavar="HOST:PORT", help="address for gRPC clients (SEGINT_GRPC)")
     lifeline.add_arguments(parser)
     arguments = parser.parse_args()
+    allocator.give_back_memory()
     try:
         if arguments.die_with_parent:
             lifeline.die_with_parent(arguments.ready_fd)

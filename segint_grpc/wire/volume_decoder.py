@@ -16,7 +16,7 @@ from segint_grpc.wire.handover import Handover, HandoverClosedError
 
 MIB = 1024 * 1024
 PIECES_MAX = 4
-"""Pieces (of a chunk's size, usually 1 MiB) that wait for the thread before the giver has to wait."""
+"""Pieces (of a chunk's size, usually 256 KiB) that wait for the thread before the giver has to wait."""
 
 WINDOW_BYTES = MIB
 

@@ -14,15 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 GROUND = {"generated", "segint_grpc.errors", "segint_grpc.domain"}
-PLUMBING = {f"segint_grpc.{name}" for name in ("settings", "home", "logs", "lifeline", "locks")} | {
-    "segint_grpc"
-}
+PLUMBING = {
+    f"segint_grpc.{name}" for name in ("settings", "home", "logs", "lifeline", "locks", "allocator")
+} | {"segint_grpc"}
 REFUSAL = {"segint_grpc.refusal"}
 POOL = {f"segint_grpc.worker.{name}" for name in ("pool", "separate", "task")}
 NOTHING = set[str]()
 
 MAY_IMPORT = {
     "segint_grpc.errors": NOTHING,
+    "segint_grpc.allocator": NOTHING,
     "segint_grpc.lifeline": NOTHING,
     "segint_grpc.logs": NOTHING,
     "segint_grpc.refusal": NOTHING,
