@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 PIECES_MAX = 4
 """Pieces (of a chunk's size, usually 256 KiB) that wait for the thread before the giver has to wait."""
 
-WINDOW_BYTES = MIB
+WINDOW_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)

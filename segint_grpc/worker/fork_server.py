@@ -38,8 +38,6 @@ sys.path[:] = {path!r}
 from segint_grpc.worker.fork_loop import main
 main({fd}, {pid}, {preload!r})
 """
-_HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
-"""Lets torch ask for huge pages, as NumPy does by itself: a large tensor is then filled twice as fast."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -52,7 +50,7 @@ def start(threads: int = 1, preload: Sequence[str] = PRELOAD) -> ForkServer:
             [sys.executable, "-c", program],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env=os.environ | _HUGE_PAGES | dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+            env=os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)),
         )
     control.setblocking(False)
     return ForkServer(control, process, lambda: start(threads, preload))
