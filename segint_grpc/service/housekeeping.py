@@ -84,9 +84,11 @@ class Housekeeping:
             log.info("deadline passed in the queue", extra={"expired": job.id})
             self._context.board.publish(job.id)
             await self._unpacking.drop(job.id)
+        # The moment before the renewals counts: a clock that jumps after them has not run any lease out.
+        as_of = self._store.now()
         await self._dispatcher.renew()
         attempts_max = self._context.settings.attempts_max
-        for job in await self._hop.run(self._store.jobs.reclaim, attempts_max):
+        for job in await self._hop.run(self._store.jobs.reclaim, attempts_max, as_of):
             log.warning("a run was not heard of any more", extra={"reclaimed": job.id})
             self._context.board.publish(job.id)
             self._work.set()

@@ -167,11 +167,12 @@ class JobStore(JobReader):
 
     def recover(self, attempts_max: int) -> list[Job]:
         """Take back every running job at start-up, when nothing can be running; each as `cut_short`."""
-        return self._take_back(attempts_max, "The server ended while the job ran.", lapsed=False)
+        return self._take_back(attempts_max, "The server ended while the job ran.")
 
-    def reclaim(self, attempts_max: int) -> list[Job]:
-        """Take back the running jobs whose lease has run out, each as `cut_short`."""
-        return self._take_back(attempts_max, "The slot was not heard of any more.", lapsed=True)
+    def reclaim(self, attempts_max: int, as_of: datetime | None = None) -> list[Job]:
+        """Take back the running jobs whose lease had run out by `as_of` (default: now), as `cut_short`."""
+        lapsed_by = as_of or self._now()
+        return self._take_back(attempts_max, "The slot was not heard of any more.", lapsed_by)
 
     def expire(self) -> list[Job]:
         """Fail the jobs that no slot has taken before their deadline; return them."""
@@ -204,11 +205,11 @@ class JobStore(JobReader):
             job = find_job(transaction, job_id)
             lifecycle.note(transaction, job.id, self._now(), kind, text)
 
-    def _take_back(self, attempts_max: int, reason: str, *, lapsed: bool) -> list[Job]:
+    def _take_back(self, attempts_max: int, reason: str, lapsed_by: datetime | None = None) -> list[Job]:
         now = self._now()
         query = JobTable.select(JobTable.id).where(JobTable.state == JobState.RUNNING)
-        if lapsed:
-            query = query.where(JobTable.lease_until <= now)
+        if lapsed_by:
+            query = query.where(JobTable.lease_until <= lapsed_by)
         with self._database.write() as transaction:
             job_ids = [row["id"] for row in transaction.rows(query.order_by(JobTable.submitted_at))]
             for job_id in job_ids:

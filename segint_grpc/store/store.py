@@ -39,6 +39,7 @@ class Store:
         """
         migrate(home, now())
         self._database = Database(home.database)
+        self.now = now
         self.jobs = JobStore(self._database, now)
         self.models = ModelStore(self._database, now)
         self.model_files = ModelFileStore(self._database, now)
