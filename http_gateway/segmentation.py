@@ -23,12 +23,17 @@ from segint_grpc import refusal as early
 
 async def post(exchange: Exchange) -> web.StreamResponse:
     """Forward a ModelInput to the core as it comes and answer its SegmentationTask."""
-    call = exchange.services.core.submit(exchange.request_id)
+    mirror = exchange.services.mirror
+    call, asked_in = exchange.services.core.submit(exchange.request_id), mirror.round
     try:
         response = await _upload(exchange, call)
     finally:
         call.cancel()
     logs.job_id.set(response.task.SegmentationID)
+    if not response.repeated_post:
+        # A new job is at 0 %, and the core tells when it is not any more.
+        new = Model_pb2.SegmentationProgress()
+        mirror.learn_job(response.task.SegmentationID, exchange.parameters["model"], new, asked_in)
     return answers.answer(exchange, response.task)
 
 

@@ -30,6 +30,10 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 0),
+    # How much of an upload may wait unread. By default gRPC lets it grow with the speed of the connection:
+    # 60 MB for eight uploads at once, where this takes 33 and costs no time.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
 )
 """Message sizes stay at gRPC's 4 MiB: whatever is larger is streamed."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -100,12 +99,12 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         self, request: segmentation_pb2.GetResultRequest, context: Context
     ) -> AsyncIterator[segmentation_pb2.GetResultResponse]:
         """Stream the stored ModelOutput."""
-        job, path = await self._jobs.result(request.segmentation_id, request.model_id)
-        file = await self._hop.run(_open_result, path)
-        with file:
-            header = segmentation_pb2.ResultHeader(size_bytes=job.result_bytes or 0, sha256=job.result_sha256)
+        async with self._jobs.result(request.segmentation_id, request.model_id) as (job, file):
+            left_bytes = job.result_bytes or 0
+            header = segmentation_pb2.ResultHeader(size_bytes=left_bytes, sha256=job.result_sha256)
             yield segmentation_pb2.GetResultResponse(header=header)
-            while chunk := await self._hop.run(file.read, CHUNK_BYTES):
+            while left_bytes and (chunk := await self._hop.run(file.read, CHUNK_BYTES)):
+                left_bytes -= len(chunk)
                 self._figures.bytes_sent += len(chunk)
                 yield segmentation_pb2.GetResultResponse(chunk=chunk)
 
@@ -209,13 +208,6 @@ def timestamp(moment: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment)
     return message
-
-
-def _open_result(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        raise errors.NoResult("The segmentation's masks are gone: their retention is over.") from None
 
 
 async def _chunks(requests: AsyncIterator[segmentation_pb2.SubmitRequest]) -> AsyncIterator[bytes]:

@@ -27,17 +27,18 @@ class Changes:
 class Watch:
     """What has changed since one watcher last looked."""
 
-    def __init__(self, job_id: str = "") -> None:
-        """Watch one job, or everything where `job_id` is empty."""
+    def __init__(self, job_id: str = "", polls_only: bool = False) -> None:
+        """Watch one job, or everything where `job_id` is empty; see `Board.watching`."""
         self._job_id = job_id
+        self._polls_only = polls_only
         self._job_ids: set[str] = set()
         self._models = False
         self._closed = False
         self._changed = asyncio.Event()
 
-    def put(self, job_id: str) -> None:
-        """Note that the job has changed."""
-        if self._job_id in ("", job_id):
+    def put(self, job_id: str, *, quiet: bool = False) -> None:
+        """Note that the job has changed; a `quiet` change shows in no poll."""
+        if self._job_id in ("", job_id) and not (quiet and self._polls_only):
             self._job_ids.add(job_id)
             self._changed.set()
 
@@ -76,10 +77,13 @@ class Board:
         self._watches: set[Watch] = set()
         self._closed = False
 
-    def publish(self, job_id: str) -> None:
-        """Tell the watchers of the job that the store holds another state of it."""
+    def publish(self, job_id: str, *, quiet: bool = False) -> None:
+        """Tell the watchers of the job that the store holds another state of it.
+
+        A change is `quiet` when neither the percentage nor the error that a poll tells is another.
+        """
         for watch in self._watches:
-            watch.put(job_id)
+            watch.put(job_id, quiet=quiet)
 
     def publish_models(self) -> None:
         """Tell those who watch everything that the offered models have changed."""
@@ -87,9 +91,12 @@ class Board:
             watch.put_models()
 
     @contextmanager
-    def watching(self, job_id: str = "") -> Iterator[Watch]:
-        """Give what is published from here on of one job, or of everything where `job_id` is empty."""
-        watch = Watch(job_id)
+    def watching(self, job_id: str = "", *, polls_only: bool = False) -> Iterator[Watch]:
+        """Give what is published from here on of one job, or of everything where `job_id` is empty.
+
+        With `polls_only`, changes that no poll would show are left out.
+        """
+        watch = Watch(job_id, polls_only)
         self._watches.add(watch)
         if self._closed:
             watch.close()

@@ -129,9 +129,9 @@ class Dispatcher:
         return dropped
 
     async def _claim(self, slot: str) -> tuple[Job, Lease] | None:
-        prefer = [model.version_id for model in self._pool.loaded() if not model.busy]
         self._claims += 1
         try:
+            prefer = self._pool.idle_versions()
             claimed = await self._hop.complete(self._jobs.claim, slot, LEASE_S, prefer)
         except Exception as error:
             log.error("no job could be claimed: %s", error, exc_info=not isinstance(error, OUTAGES))

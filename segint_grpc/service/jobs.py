@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Job, JobState
@@ -60,30 +61,28 @@ class Jobs:
                     yield view
 
     async def watch_all(self) -> AsyncIterator[News]:
-        """Yield the models and every unfinished job as they are, then what changes, again and again."""
-        with self._board.watching() as watch:
+        """Yield the models and every unfinished job as they are, then what changes, again and again.
+
+        Of the jobs, only what a poll would show counts as a change.
+        """
+        with self._board.watching(polls_only=True) as watch:
             yield News(await self._hop.run(self._store.jobs.unfinished), models=True)
             while True:
                 changes = await watch.changes()
                 yield News(await self.known(changes.job_ids), changes.models)
 
-    async def result(self, job_id: str, model_id: str = "") -> tuple[Job, Path]:
-        """Return the job and the file with its ModelOutput.
+    @asynccontextmanager
+    async def result(self, job_id: str, model_id: str = "") -> AsyncIterator[tuple[Job, BinaryIO]]:
+        """Give the job and the file with its ModelOutput, open while the context lasts.
 
         Raises:
             UnknownJob: there is no such job.
             StillProcessing: it has not ended.
             NoResult: it ended without a result, or its retention is over.
         """
-        job = (await self.get(job_id, model_id)).job
-        if not job.finished:
-            raise errors.StillProcessing
-        if job.state is not JobState.SUCCEEDED:
-            raise errors.NoResult(f"The segmentation has no result: {job.error_text or 'it was cancelled.'}")
-        path = self._store.media.result_path(job.id)
-        if not await self._hop.run(path.exists):
-            raise errors.NoResult("The segmentation's masks are gone: their retention is over.")
-        return job, path
+        job, file = await self._hop.complete(self._result, job_id, model_id)
+        with file:
+            yield job, file
 
     async def cancel(self, job_id: str, model_id: str = "") -> JobView:
         """End the job and its run; a job that has ended stays as it is. Raises UnknownJob."""
@@ -106,6 +105,17 @@ class Jobs:
             self._board.publish(job.id)
             await self._dispatcher.drop(job)
         return JobView(job)
+
+    def _result(self, job_id: str, model_id: str) -> tuple[Job, BinaryIO]:
+        job = self._store.jobs.get(job_id, model_id)
+        if not job.finished:
+            raise errors.StillProcessing
+        if job.state is not JobState.SUCCEEDED:
+            raise errors.NoResult(f"The segmentation has no result: {job.error_text or 'it was cancelled.'}")
+        try:
+            return job, self._store.media.result_path(job.id).open("rb")
+        except FileNotFoundError:
+            raise errors.NoResult("The segmentation's masks are gone: their retention is over.") from None
 
     def _view(self, job_id: str, model_id: str) -> JobView:
         return self._ahead(self._store.jobs.get(job_id, model_id))

@@ -39,7 +39,7 @@ class Reports:
 
     async def __aenter__(self) -> Reports:
         """Begin to write."""
-        self._board.publish(self._lease.job_id)
+        self._board.publish(self._lease.job_id, quiet=True)
         self._writer = asyncio.create_task(self._write())
         return self
 

@@ -39,6 +39,16 @@ class Posting:
     size_bytes: int | None = None
 
 
+@dataclass(frozen=True)
+class _Arrival:
+    """A posting on its way to becoming the job `job_id` of `model`."""
+
+    posting: Posting
+    model: ResolvedModel
+    job_id: str
+    submitted_at: datetime
+
+
 class Submissions:
     """Takes scans in."""
 
@@ -69,21 +79,9 @@ class Submissions:
         job_id = new_job_id()
         logs.job_id.set(job_id)
         async with self._intake(posting, job_id) as intake:
-            await self._take(posting, intake, chunks)
-            message, warnings = await self._hop.run(self._check, intake, model)
-            new = NewJob(
-                id=job_id,
-                model_id=posting.model_id,
-                caller=posting.caller[:CALLER_MAX],
-                body_sha256=intake.sha256,
-                body_bytes=intake.size_bytes,
-                client_version=message.ClientInformation.SoftwareVersion[:CLIENT_VERSION_MAX],
-                request_id=logs.request_id.get(),
-                submitted_at=submitted_at,
-                deadline_at=submitted_at + timedelta(seconds=self._settings.job_deadline_s),
-                warnings=warnings,
-            )
-            job, repeated = await self._hop.complete(self._keep, intake, new)
+            last = await self._take(posting, intake, chunks)
+            arrival = _Arrival(posting, model, job_id, submitted_at)
+            job, repeated, message = await self._hop.complete(self._conclude, arrival, intake, last)
             if not repeated:
                 self._unpacking.begin(job, message, intake.decoder)
         facts = {"accepted_as": job.id, "repeated": repeated, "bytes": job.body_bytes}
@@ -95,8 +93,7 @@ class Submissions:
         """Open an intake for what is admitted; whatever ends it early leaves no file behind."""
         self._arriving += 1
         try:
-            await self._hop.run(self._admit, posting)
-            intake = await self._hop.complete(Intake, job_id, self._store, self._settings)
+            intake = await self._hop.complete(self._open, posting, job_id)
             try:
                 yield intake
             except BaseException:
@@ -105,21 +102,54 @@ class Submissions:
         finally:
             self._arriving -= 1
 
-    async def _take(self, posting: Posting, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
-        """Take the body in. The time that it may take is the job's: it counts from the first byte."""
+    async def _take(self, posting: Posting, intake: Intake, chunks: AsyncIterator[bytes]) -> bytes:
+        """Take the body in, all but the chunk that makes it as long as announced, which is returned.
+
+        What comes after the last chunk then takes one hop with it. The time that a body may take is the
+        job's: it counts from the first byte.
+        """
         limit_s = self._settings.job_deadline_s
+        arrived_bytes, held = 0, b""
         try:
             async with asyncio.timeout(limit_s):
                 async for chunk in chunks:
-                    await self._hop.run(intake.take, chunk)
+                    arrived_bytes += len(chunk)
                     self._figures.bytes_received += len(chunk)
+                    if arrived_bytes == posting.size_bytes:
+                        held += chunk
+                        continue
+                    await self._hop.run(intake.take, held + chunk)
+                    held = b""
         except TimeoutError:
             raise errors.InvalidRequest(f"The body did not arrive within {limit_s:.0f} s.") from None
+        return held
+
+    def _conclude(
+        self, arrival: _Arrival, intake: Intake, last: bytes
+    ) -> tuple[Job, bool, Model_pb2.ModelInput]:
+        """Take the body's last chunk, check the whole and keep it: what follows the last byte, in one hop."""
+        posting = arrival.posting
+        if last:
+            intake.take(last)
         if posting.size_bytes not in (None, intake.size_bytes):
             # A caller that goes away looks like one that is done.
             raise errors.UnparsableMessage(
                 f"The body ended after {intake.size_bytes} of the {posting.size_bytes} bytes announced."
             )
+        message, warnings = self._check(intake, arrival.model)
+        new = NewJob(
+            id=arrival.job_id,
+            model_id=posting.model_id,
+            caller=posting.caller[:CALLER_MAX],
+            body_sha256=intake.sha256,
+            body_bytes=intake.size_bytes,
+            client_version=message.ClientInformation.SoftwareVersion[:CLIENT_VERSION_MAX],
+            request_id=logs.request_id.get(),
+            submitted_at=arrival.submitted_at,
+            deadline_at=arrival.submitted_at + timedelta(seconds=self._settings.job_deadline_s),
+            warnings=warnings,
+        )
+        return *self._keep(intake, new), message
 
     def _check(self, intake: Intake, model: ResolvedModel) -> tuple[Model_pb2.ModelInput, tuple[str, ...]]:
         """Return what was posted, and what is worth a warning about it; raises what `submit` does of both."""
@@ -128,8 +158,13 @@ class Submissions:
         self._memory.check(message, model.version.ID)
         return message, warnings
 
+    def _open(self, posting: Posting, job_id: str) -> Intake:
+        """Open an intake unless the body could not be kept, which is told before it is read."""
+        self._admit(posting)
+        return Intake(job_id, self._store, self._settings)
+
     def _admit(self, posting: Posting) -> None:
-        """Refuse, before the body is read, what could not be kept; `posting` counts as arriving."""
+        """Refuse what could not be kept; `posting` counts as arriving."""
         settings = self._settings
         size_bytes = posting.size_bytes or 0
         if size_bytes > settings.upload_max_bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
+from functools import cache, partial
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
@@ -81,23 +81,23 @@ class Unpacking:
 
     async def _queue(self, job: Job, unpack: Callable[[], list[VoxelFile]]) -> None:
         logs.job_id.set(job.id)
-        verdict = await self._checked(job.id, unpack)
+        verdict = cache(partial(self._checked, job.id, unpack))
         try:
-            job = await self._hop.insist(verdict)
+            job = await self._hop.insist(lambda: verdict()())
         except errors.StaleLease:
             log.info("the job was ended while it was unpacked")
             await self.drop(job.id)
             return
         if job.finished:
             await self.drop(job.id)
-        self._board.publish(job.id)
+        self._board.publish(job.id, quiet=not job.finished)
         self._wake()
 
-    async def _checked(self, job_id: str, unpack: Callable[[], list[VoxelFile]]) -> Callable[[], Job]:
-        """Return what makes the job QUEUED or, where its voxels are of no use, FAILED."""
+    def _checked(self, job_id: str, unpack: Callable[[], list[VoxelFile]]) -> Callable[[], Job]:
+        """Unpack; return what makes the job QUEUED or, where its voxels are of no use, FAILED."""
         jobs = self._store.jobs
         try:
-            self._files[job_id] = await self._hop.run(unpack)
+            self._files[job_id] = unpack()
         except Exception as error:
             failure = as_job_failure(error)
             return partial(jobs.fail_unclaimed, job_id, failure.error_code, failure.message)

@@ -9,7 +9,7 @@ restart makes good again does without: NORMAL may lose it with the machine's pow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Transaction:
     def __init__(self, database: peewee.Database) -> None:
         """Work on the connection that this thread has opened in `database`."""
         self._database = database
+        self.committed: list[Callable[[], None]] = []
+        """To be called once this transaction has been committed, by the thread that did."""
 
     def rows(self, query: Any) -> list[Row]:
         """Return every row of a peewee query, or of a change with RETURNING."""
@@ -105,13 +107,16 @@ class Database:
             try:
                 for statement in beginning:
                     self._database.execute_sql(statement)
-                yield Transaction(self._database)
+                transaction = Transaction(self._database)
+                yield transaction
                 self._database.commit()
             except BaseException:
                 self._roll_back()
                 raise
             finally:
                 self._database.close()
+        for tell in transaction.committed:
+            tell()
 
     def _roll_back(self) -> None:
         """Undo what was not committed, as SQLite itself has already done when its disk was full."""

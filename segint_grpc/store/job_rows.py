@@ -58,7 +58,7 @@ def load_job(transaction: Transaction, job_id: str) -> Job:
 
 def job_of(transaction: Transaction, row: Row) -> Job:
     """Return the job of a whole job row, with the warnings of its timeline."""
-    return _job(row, tuple(event["text"] for event in transaction.ask(_WARNINGS, job=row["id"])))
+    return job_with(row, tuple(event["text"] for event in transaction.ask(_WARNINGS, job=row["id"])))
 
 
 def load_jobs(transaction: Transaction, query: Any) -> list[Job]:
@@ -75,10 +75,11 @@ def jobs_of(transaction: Transaction, rows: list[Row]) -> list[Job]:
     warnings: dict[str, list[str]] = defaultdict(list)
     for event in noted:
         warnings[event["job"]].append(event["text"])
-    return [_job(row, tuple(warnings[row["id"]])) for row in rows]
+    return [job_with(row, tuple(warnings[row["id"]])) for row in rows]
 
 
-def _job(row: Row, warnings: tuple[str, ...]) -> Job:
+def job_with(row: Row, warnings: tuple[str, ...]) -> Job:
+    """Return the job of a whole job row and the warnings of its timeline."""
     alike = {name: row[name] for name in _ALIKE}
     return Job(**alike, state=JobState(row["state"]), warnings=warnings)
 

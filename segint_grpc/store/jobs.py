@@ -12,7 +12,7 @@ from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store import lifecycle
 from segint_grpc.store.database import Row, Transaction
 from segint_grpc.store.job_queries import JobReader, count_unfinished, find_job
-from segint_grpc.store.job_rows import job_of, load_job
+from segint_grpc.store.job_rows import job_of
 from segint_grpc.store.lifecycle import Change
 from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import JobTable
@@ -55,16 +55,15 @@ class JobStore(JobReader):
             if earlier:
                 return earlier, True
             _check_room(transaction, queue_max)
-            lifecycle.insert(transaction, new, self._now())
-            return load_job(transaction, new.id), False
+            return lifecycle.insert(transaction, new, self._now()), False
 
     def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
         """Let a received job wait for a slot, its voxels checked with `warnings`. Raises StaleLease."""
         change = Change({JobState.RECEIVED}, JobState.QUEUED, {"stage": Stage.QUEUE})
         with self._database.write(durable=False) as transaction:
-            lifecycle.advance(transaction, job_id, change, self._now())
+            row = lifecycle.advance(transaction, job_id, change, self._now())
             lifecycle.warn(transaction, job_id, self._now(), warnings)
-            return load_job(transaction, job_id)
+            return job_of(transaction, row)
 
     def claim(self, slot: str, lease_s: float, prefer: Sequence[str] = ()) -> tuple[Job, Lease] | None:
         """Give `slot` the job that has waited longest, or None when none waits that is within its deadline.
@@ -116,10 +115,10 @@ class JobStore(JobReader):
             result=result,
         )
         with self._database.write() as transaction:
-            lifecycle.advance(transaction, lease.job_id, change, now, lease)
+            row = lifecycle.advance(transaction, lease.job_id, change, now, lease)
             lifecycle.keep_volumes(transaction, lease, result.volumes_ml)
             lifecycle.warn(transaction, lease.job_id, now, result.warnings)
-            return load_job(transaction, lease.job_id)
+            return job_of(transaction, row)
 
     def fail(self, lease: Lease, code: str, text: str) -> Job:
         """End a running job with an API error code and a sentence for its owner. Raises StaleLease."""
@@ -133,8 +132,7 @@ class JobStore(JobReader):
         now = self._now()
         change = lifecycle.failed(WAITING, now, code, text)
         with self._database.write() as transaction:
-            lifecycle.advance(transaction, job_id, change, now)
-            return load_job(transaction, job_id)
+            return job_of(transaction, lifecycle.advance(transaction, job_id, change, now))
 
     def cut_short(self, lease: Lease, reason: str, attempts_max: int) -> Job:
         """Take back a job whose run was ended from outside, by no fault of its own. Raises StaleLease.
@@ -162,8 +160,7 @@ class JobStore(JobReader):
                 return job
             columns = {"finished_at": now}
             change = Change({job.state}, JobState.CANCELLED, columns, outcome=RunOutcome.CANCELLED)
-            lifecycle.advance(transaction, job.id, change, now)
-            return load_job(transaction, job.id)
+            return job_of(transaction, lifecycle.advance(transaction, job.id, change, now))
 
     def recover(self, attempts_max: int) -> list[Job]:
         """Take back every running job at start-up, when nothing can be running; each as `cut_short`."""
@@ -182,9 +179,8 @@ class JobStore(JobReader):
         change = lifecycle.failed(WAITING, now, failure.error_code, failure.message)
         with self._database.write() as transaction:
             job_ids = [row["id"] for row in transaction.rows(overdue)]
-            for job_id in job_ids:
-                lifecycle.advance(transaction, job_id, change, now)
-            return [load_job(transaction, job_id) for job_id in job_ids]
+            rows = [lifecycle.advance(transaction, job_id, change, now) for job_id in job_ids]
+            return [job_of(transaction, row) for row in rows]
 
     def delete(self, job_id: str) -> None:
         """Delete an ended job whose files are gone, with its runs, timeline and opinions.
@@ -206,16 +202,17 @@ class JobStore(JobReader):
             lifecycle.note(transaction, job.id, self._now(), kind, text)
 
     def _take_back(self, attempts_max: int, reason: str, lapsed_by: datetime | None = None) -> list[Job]:
-        now = self._now()
         query = JobTable.select(JobTable.id).where(JobTable.state == JobState.RUNNING)
         if lapsed_by:
             query = query.where(JobTable.lease_until <= lapsed_by)
         with self._database.write() as transaction:
             job_ids = [row["id"] for row in transaction.rows(query.order_by(JobTable.submitted_at))]
-            for job_id in job_ids:
-                change = lifecycle.cut_short(transaction, job_id, reason, attempts_max, now)
-                lifecycle.advance(transaction, job_id, change, now)
-            return [load_job(transaction, job_id) for job_id in job_ids]
+            return [self._cut_short(transaction, job_id, reason, attempts_max) for job_id in job_ids]
+
+    def _cut_short(self, transaction: Transaction, job_id: str, reason: str, attempts_max: int) -> Job:
+        now = self._now()
+        change = lifecycle.cut_short(transaction, job_id, reason, attempts_max, now)
+        return job_of(transaction, lifecycle.advance(transaction, job_id, change, now))
 
 
 def _same_post(transaction: Transaction, new: NewJob) -> Job | None:
@@ -244,5 +241,4 @@ def _owned(transaction: Transaction, lease: Lease) -> Job:
 
 
 def _advance(transaction: Transaction, lease: Lease, change: Change, at: datetime) -> Job:
-    lifecycle.advance(transaction, lease.job_id, change, at, lease)
-    return load_job(transaction, lease.job_id)
+    return job_of(transaction, lifecycle.advance(transaction, lease.job_id, change, at, lease))

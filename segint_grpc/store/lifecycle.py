@@ -17,9 +17,19 @@ from typing import Any
 from peewee import Case, IntegrityError, Value, fn
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import JobState, Lease, NewJob, Result, Stage, check_transition, parse_job_id
+from segint_grpc.domain.jobs import (
+    Job,
+    JobState,
+    Lease,
+    NewJob,
+    Result,
+    Stage,
+    check_transition,
+    parse_job_id,
+)
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store.database import Row, Transaction
+from segint_grpc.store.job_rows import job_with
 from segint_grpc.store.prepared import Prepared
 from segint_grpc.store.prepared import slot as value
 from segint_grpc.store.schema import MICROSECOND, EventTable, JobTable, RunTable, VolumeTable
@@ -37,13 +47,14 @@ OWNED = (
 """The conditions under which a lease still owns its job, in a prepared statement; see `ownership`."""
 
 
-def _inserting(table: Any, *names: str) -> Prepared:
-    return Prepared(table.insert(**{name: value(getattr(table, name)) for name in names}))
+def _inserting(table: Any, *names: str) -> Any:
+    return table.insert(**{name: value(getattr(table, name)) for name in names})
 
 
-_INSERT = _inserting(JobTable, *(set(NewJob.__dataclass_fields__) - {"warnings"}), "state", "stage")
-_BEGIN_RUN = _inserting(RunTable, "job", "attempt", "slot", "started_at")
-_NOTE = _inserting(EventTable, "job", "at", "kind", "text")
+_NEW = (*(set(NewJob.__dataclass_fields__) - {"warnings"}), "state", "stage")
+_INSERT = Prepared(_inserting(JobTable, *_NEW).returning(JobTable))
+_BEGIN_RUN = Prepared(_inserting(RunTable, "job", "attempt", "slot", "started_at"))
+_NOTE = Prepared(_inserting(EventTable, "job", "at", "kind", "text"))
 _RUN_ID = RunTable.select(RunTable.id).where(
     RunTable.job == value(RunTable.job), RunTable.attempt == value(RunTable.attempt)
 )
@@ -75,8 +86,8 @@ class Change:
     result: Result | None = None
 
 
-def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
-    """Begin a job.
+def insert(transaction: Transaction, new: NewJob, at: datetime) -> Job:
+    """Begin a job, and return it.
 
     Raises:
         AlreadyExists: there is a job of that id.
@@ -84,11 +95,12 @@ def insert(transaction: Transaction, new: NewJob, at: datetime) -> None:
     columns = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "warnings"}
     columns |= {"id": parse_job_id(new.id), "state": JobState.RECEIVED, "stage": Stage.RECEIVE}
     try:
-        transaction.do(_INSERT, **columns)
+        row = transaction.ask(_INSERT, **columns)[0]
     except IntegrityError:
         raise errors.AlreadyExists(f"There is already a segmentation {new.id}.") from None
     note(transaction, new.id, at, EventKind.STATE, JobState.RECEIVED)
     warn(transaction, new.id, at, new.warnings)
+    return job_with(row, tuple(new.warnings))
 
 
 def claim(
@@ -139,8 +151,10 @@ def _claim(preferred: int) -> Prepared:
 
 def advance(
     transaction: Transaction, job_id: str, change: Change, at: datetime, lease: Lease | None = None
-) -> None:
+) -> Row:
     """Make `change` on the job, provided that it is in one of the states before and, if given, under `lease`.
+
+    Returns the job's row as it then is.
 
     Raises:
         StaleLease: it is not; nothing has changed.
@@ -149,11 +163,13 @@ def advance(
         check_transition(state, change.after)
     statement = _advance(frozenset(change.before), frozenset(change.columns), lease is not None)
     owner = ownership(lease) if lease else {"id": job_id}
-    if transaction.do(statement, after=change.after, **owner, **change.columns) != 1:
+    rows = transaction.ask(statement, after=change.after, **owner, **change.columns)
+    if not rows:
         raise stale(job_id, lease)
     if change.outcome:
         _end_run(transaction, job_id, change, at)
     note(transaction, job_id, at, EventKind.STATE, _sentence(change))
+    return rows[0]
 
 
 @cache
@@ -163,7 +179,7 @@ def _advance(before: frozenset[JobState], columns: frozenset[str], leased: bool)
     after = value(JobTable.state, "after")
     update = JobTable.update(state=after, token="", lease_until=None, **changed)
     owned = OWNED if leased else (JobTable.id == value(JobTable.id),)
-    return Prepared(update.where(*owned, JobTable.state.in_(before)))
+    return Prepared(update.where(*owned, JobTable.state.in_(before)).returning(JobTable))
 
 
 def ownership(lease: Lease) -> dict[str, Any]:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from segint_grpc.domain.models import ModelEvent
 from segint_grpc.store.database import Database, Row, Transaction
-from segint_grpc.store.prepared import Prepared
 from segint_grpc.store.schema import ModelEventTable
 
 EVENTS_MAX = 1000
 
-_NEWEST = Prepared(ModelEventTable.select(ModelEventTable.id).order_by(ModelEventTable.id.desc()).limit(1))
+_NEWEST = ModelEventTable.select(ModelEventTable.id).order_by(ModelEventTable.id.desc()).limit(1)
 
 
 class Recorder:
-    """Writes events inside other stores' transactions."""
+    """Writes events inside other stores' transactions, and remembers the newest that was committed."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         """Date events with what `now` tells (aware, UTC)."""
         self._now = now
+        self._newest = 0
+        self._lock = threading.Lock()
+
+    @property
+    def newest(self) -> int:
+        """The highest number that was noted, 0 where none was."""
+        return self._newest
+
+    def note(self, number: int) -> None:
+        """Note that the event `number` is committed."""
+        with self._lock:
+            self._newest = max(self._newest, number)
 
     def record(
         self,
@@ -32,7 +45,7 @@ class Recorder:
         forced: bool = False,
     ) -> int:
         """Write an event, and return its number, which no other ever has."""
-        return transaction.change(
+        number = transaction.change(
             ModelEventTable.insert(
                 at=self._now(),
                 kind=kind,
@@ -42,19 +55,25 @@ class Recorder:
                 forced=forced,
             )
         )
+        transaction.committed.append(partial(self.note, number))
+        return number
 
 
 class ModelEventStore:
     """Reads the record."""
 
-    def __init__(self, database: Database) -> None:
-        """Read from `database`."""
+    def __init__(self, database: Database, recorder: Recorder) -> None:
+        """Read from `database`, in which `recorder` alone writes events."""
         self._database = database
+        self._recorder = recorder
 
     def newest(self) -> int:
         """Return the number of the newest event, 0 where there is none: it grows with every change."""
-        with self._database.read() as transaction:
-            return max((row["id"] for row in transaction.ask(_NEWEST)), default=0)
+        if not self._recorder.newest:
+            with self._database.read() as transaction:
+                for row in transaction.rows(_NEWEST):
+                    self._recorder.note(row["id"])
+        return self._recorder.newest
 
     def events(self, canonical_name: str = "") -> list[ModelEvent]:
         """Return the newest events, oldest first: of one family, or, where none is named, of all."""

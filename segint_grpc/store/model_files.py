@@ -16,11 +16,11 @@ from segint_grpc.store.schema import ApprovalTable, FileTable
 class ModelFileStore:
     """Files are known by content and name; code is approved by content."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        """Keep them in `database`, with the time that `now` tells (aware, UTC)."""
+    def __init__(self, database: Database, now: Callable[[], datetime], recorder: Recorder) -> None:
+        """Keep them in `database`, with the time that `now` tells (aware, UTC); `recorder` writes."""
         self._database = database
         self._now = now
-        self._recorder = Recorder(now)
+        self._recorder = recorder
 
     def add(self, file: FileRecord) -> None:
         """Note that a file is in its place on disk; one that was known counts as added anew."""

@@ -22,11 +22,11 @@ from segint_grpc.store.schema import CheckTable, FamilyTable, JobTable, RuntimeT
 class ModelStore:
     """The families; a version's id is unique among all of them."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        """Keep them in `database`, with the time that `now` tells (aware, UTC)."""
+    def __init__(self, database: Database, now: Callable[[], datetime], recorder: Recorder) -> None:
+        """Keep them in `database`, with the time that `now` tells (aware, UTC); `recorder` writes."""
         self._database = database
         self._now = now
-        self._recorder = Recorder(now)
+        self._recorder = recorder
 
     def create_family(
         self, canonical_name: str, version_ids: Sequence[str], body: bytes, policy: ConstraintPolicy

@@ -14,7 +14,7 @@ from segint_grpc.store.job_statistics import StatisticsStore
 from segint_grpc.store.jobs import JobStore
 from segint_grpc.store.media import Media
 from segint_grpc.store.migrator import migrate
-from segint_grpc.store.model_events import ModelEventStore
+from segint_grpc.store.model_events import ModelEventStore, Recorder
 from segint_grpc.store.model_files import ModelFileStore
 from segint_grpc.store.models import ModelStore
 from segint_grpc.store.opinions import OpinionStore
@@ -41,10 +41,11 @@ class Store:
         self._database = Database(home.database)
         self.now = now
         self.jobs = JobStore(self._database, now)
-        self.models = ModelStore(self._database, now)
-        self.model_files = ModelFileStore(self._database, now)
-        self.versions = VersionStore(self._database, now)
-        self.model_events = ModelEventStore(self._database)
+        recorder = Recorder(now)
+        self.models = ModelStore(self._database, now, recorder)
+        self.model_files = ModelFileStore(self._database, now, recorder)
+        self.versions = VersionStore(self._database, recorder)
+        self.model_events = ModelEventStore(self._database, recorder)
         self.opinions = OpinionStore(self._database, now)
         self.retention = RetentionStore(self._database, now)
         self.statistics = StatisticsStore(self._database)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from segint_grpc import errors
 from segint_grpc.domain.models import CheckRecord, FamilyRecord, VersionRecord
 from segint_grpc.domain.versions import Act, after
@@ -17,10 +14,10 @@ from segint_grpc.store.schema import CheckTable, FamilyTable, VersionTable
 class VersionStore:
     """Takes versions from draft to retired, and keeps what their checks found."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        """Work on `database`, with the time that `now` tells (aware, UTC)."""
+    def __init__(self, database: Database, recorder: Recorder) -> None:
+        """Work on `database`; `recorder` writes down what is done."""
         self._database = database
-        self._recorder = Recorder(now)
+        self._recorder = recorder
 
     def keep_check(self, version_id: str, check: CheckRecord, text: str = "") -> VersionRecord:
         """Keep what a check found, in place of the one before.

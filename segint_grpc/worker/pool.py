@@ -184,6 +184,10 @@ class WorkerPool:
             if seat.process.pid
         ]
 
+    def idle_versions(self) -> list[str]:
+        """Return the ids of the versions that are loaded and wait for a job, those longest idle first."""
+        return [seat.version_id for seat in self._idle]
+
     async def _take_seat(self, model: ModelTask) -> _Seat:
         key = model_key(model)
         for seat in reversed(self._idle):

@@ -14,7 +14,7 @@ import pytest_asyncio
 from generated.radiomics import Model_pb2
 from http_gateway import follower
 from tests.fakes.core import FakeJob
-from tests.fakes.gateway import JSON, Bench, gateway_bench, job_path
+from tests.fakes.gateway import JSON, Bench, gateway_bench, job_path, scan
 
 MODELS_PATH = "/api/v2/Model/"
 FIXED_PATHS = ["/ping", "/api/ping", "/api/v2/Credits", MODELS_PATH]
@@ -92,6 +92,23 @@ async def test_readiness_and_the_vendor_s_status_are_asked_for_every_time(bench:
 async def test_a_job_that_was_not_pushed_is_asked_for_once(bench: Bench) -> None:
     job = bench.core.job()
     assert [await asks(bench, job_path(job.id)) for _ in range(3)] == [1, 0, 0]
+
+
+async def test_a_new_job_is_polled_without_a_question(bench: Bench) -> None:
+    bench.core.feed.push_job = lambda job: None  # type: ignore[method-assign]  # the core tells of it later
+    task = Model_pb2.SegmentationTask.FromString((await bench.post(scan())).body)
+    assert await asks(bench, job_path(task.SegmentationID)) == 0
+    assert await percent_of(bench, job_path(task.SegmentationID)) == 0
+
+
+async def test_a_job_that_was_posted_again_is_as_far_as_it_was(bench: Bench) -> None:
+    bench.core.feed.push_job = lambda job: None  # type: ignore[method-assign]
+    task = Model_pb2.SegmentationTask.FromString((await bench.post(scan())).body)
+    await bench.core.jobs[task.SegmentationID].report(60, "infer")
+    bench.core.feed.end()
+    await until_told(bench)
+    assert (await bench.post(scan())).status == 200
+    assert await percent_of(bench, job_path(task.SegmentationID)) == 60
 
 
 async def test_every_spelling_of_an_id_finds_what_was_pushed(bench: Bench) -> None:

@@ -25,6 +25,15 @@ async def test_every_watcher_is_told_and_those_of_other_jobs_are_not() -> None:
             await asyncio.wait_for(other.changes(), 0.01)
 
 
+async def test_who_answers_polls_is_not_told_of_what_no_poll_would_show() -> None:
+    board = Board()
+    with board.watching(polls_only=True) as polls, board.watching() as every:
+        board.publish("queued", quiet=True)
+        board.publish("ended")
+        assert await polls.changes() == Changes({"ended"})
+        assert await every.changes() == Changes({"queued", "ended"})
+
+
 async def test_a_stopping_server_ends_every_watch_with_an_error() -> None:
     board = Board()
     with board.watching("id") as watch:

@@ -33,11 +33,13 @@ async def test_a_body_goes_when_its_job_has_succeeded_and_the_masks_after_their_
         job = await core.submit(scan())
         await core.ended(job.id)
         await eventually(lambda: core.files() == [f"{job.id}.pb"])
-        await core.services.jobs.result(job.id)
+        async with core.services.jobs.result(job.id) as (finished, _):
+            assert finished.id == job.id
         clock.ahead = timedelta(days=7, minutes=1)
         await eventually(lambda: core.files() == [])
         with pytest.raises(errors.NoResult, match="retention"):
-            await core.services.jobs.result(job.id)
+            async with core.services.jobs.result(job.id):
+                pass
         assert core.store.jobs.get(job.id).state is JobState.SUCCEEDED
 
 

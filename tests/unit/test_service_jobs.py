@@ -23,8 +23,8 @@ async def test_a_watcher_sees_every_step_of_a_job_up_to_its_result(pool: WorkerP
         percents = [each.percent for each in seen]
         assert percents == sorted(percents)
         assert (seen[-1].state, seen[-1].percent) == (JobState.SUCCEEDED, 100)
-        finished, path = await core.services.jobs.result(job.id, SAMPLE)
-        assert path.stat().st_size == finished.result_bytes
+        async with core.services.jobs.result(job.id, SAMPLE) as (finished, file):
+            assert len(file.read()) == finished.result_bytes
 
 
 async def test_a_watch_ends_though_the_end_is_told_before_what_came_before_it(
@@ -87,7 +87,8 @@ async def test_a_job_that_has_ended_stays_as_it_is_when_cancelled(pool: WorkerPo
         job = await core.submit(scan())
         await core.ended(job.id)
         assert (await core.services.jobs.cancel(job.id)).job.state is JobState.SUCCEEDED
-        await core.services.jobs.result(job.id)
+        async with core.services.jobs.result(job.id) as (finished, _):
+            assert finished.id == job.id
 
 
 async def test_a_waiting_job_is_told_how_many_are_before_it(pool: WorkerPool, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -101,9 +102,32 @@ async def test_what_is_refused_leaves_nothing(
         assert core.store.jobs.counts() == {}
 
 
-async def test_a_body_of_another_length_than_announced_is_refused(pool: WorkerPool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [1, -1])
+async def test_a_body_of_another_length_than_announced_is_refused(
+    pool: WorkerPool, tmp_path: Path, missing: int
+) -> None:
     async with core_bench(pool, tmp_path) as core:
-        posting = Posting(SAMPLE, "192.0.2.7", len(scan()) + 1)
+        posting = Posting(SAMPLE, "192.0.2.7", len(scan()) + missing)
         with pytest.raises(errors.UnparsableMessage, match="announced"):
-            await core.services.submissions.submit(posting, pieces(scan()))
+            await core.services.submissions.submit(posting, pieces(scan(), size=1))
+        assert core.files() == []
+
+
+async def test_empty_chunks_anywhere_change_nothing(pool: WorkerPool, tmp_path: Path) -> None:
+    async def with_empty_chunks() -> AsyncIterator[bytes]:
+        async for piece in pieces(scan()):
+            for chunk in (b"", piece, b""):
+                yield chunk
+
+    async with core_bench(pool, tmp_path) as core:
+        posting = Posting(SAMPLE, "192.0.2.7", len(scan()))
+        job, _ = await core.services.submissions.submit(posting, with_empty_chunks())
+        assert (await core.ended(job.id)).state is JobState.SUCCEEDED
+        assert job.body_sha256 == hashlib.sha256(scan()).hexdigest()
+
+
+async def test_a_body_that_cannot_be_one_is_refused_before_its_end(pool: WorkerPool, tmp_path: Path) -> None:
+    async with core_bench(pool, tmp_path) as core:
+        with pytest.raises(errors.UnparsableMessage):
+            await stuck(core, b"\xff" * 200)
         assert core.files() == []
