@@ -7,9 +7,11 @@ import time
 from contextlib import suppress
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.text import Text
 
+from segint_grpc import errors
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.status_view import as_lines, as_picture, as_record
 from segint_grpc.client.job_administration import JobAdministration
@@ -35,7 +37,7 @@ EVERY_S = 2.0
 def status(once: bool, every_s: float, home: str | None, as_json: bool) -> None:
     """Show slots, queue, loaded models with their memory, the last hour's jobs, and the disk.
 
-    On a terminal the view goes on until you press Ctrl-C.
+    On a terminal the view goes on until you press Ctrl-C, also while the server is away.
     """
     place, console = chosen_home(home), Console(highlight=False)
     with Operations(place) as operations, JobAdministration(place) as jobs:
@@ -55,4 +57,12 @@ def _watch(overseer: Overseer, console: Console, every_s: float) -> None:
     with Live(as_picture(overseer.look()), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(every_s)
-            live.update(as_picture(overseer.look()), refresh=True)
+            live.update(_picture(overseer), refresh=True)
+
+
+def _picture(overseer: Overseer) -> RenderableType:
+    """Return the server as it is now; one that is away, as while its core starts again, may come back."""
+    try:
+        return as_picture(overseer.look())
+    except errors.ServerUnreachable as error:
+        return Text(f"{error}\nAsked again until you press Ctrl-C.")

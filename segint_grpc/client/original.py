@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from generated.radiomics.Model_pb2 import (
     ModelFamily,
+    ModelVersion,
     SegmentationFeedback,
     SegmentationTelemetry,
 )
 from segint_grpc import errors
-from segint_grpc.client.original_rows import Row, build_family, build_version, parse_family, put
+from segint_grpc.client.original_rows import Row, build_family, build_version, put
 
-BACKENDS = {0: "phantom", 1: "pytorch"}
-"""The original's model_type by number; 2 was meant for Tensorflow and ran nothing."""
+PROJECT = "segint_research_django"
+"""The folder of the original's repository that holds its database."""
+PHANTOM = "phantom"
+BACKENDS = {0: PHANTOM, 1: "pytorch"}
+"""The original's model_type by number; 2 was meant for Tensorflow, and a box was drawn instead."""
 TELEMETRY = {
     "upload_time_ms": "UploadTimeInMilliseconds",
     "segmentation_wait_ms": "SegmentationWaitInMilliseconds",
@@ -58,11 +63,13 @@ class Original:
 
 
 def read_original(folder: Path) -> Original:
-    """Return everything in `folder` that can be read.
+    """Return everything in `folder` that can be read; the repository's own folder will do as well.
 
     Raises:
         InvalidModel: there is no such database in it.
     """
+    if (folder / PROJECT / "db.sqlite3").is_file():
+        folder = folder / PROJECT
     path = folder / "db.sqlite3"
     if not path.is_file():
         raise errors.InvalidModel(f"{path} is not there; name the folder that holds db.sqlite3 and media.")
@@ -82,14 +89,20 @@ class _Reader:
 
     def read(self) -> Original:
         for row in self._rows("modelfamily"):
-            self._attempt(f"the family {row['canonical_name']!r}", self._family, row)
+            name = row["canonical_name"] or row["pb"] or row["id"]
+            self._attempt(f"the family {name!r}", self._family, row)
+        for row in self._rows("modelversion", "model_family_id", None):
+            self._found.notes.append(
+                f"Left out the version {row['model_version_id']!r}: it belongs to no family."
+            )
         for row in self._rows("feedback"):
             self._attempt(f"feedback {row['id']}", self._feedback, row)
         for row in self._rows("segmentationtelemetry"):
             self._attempt(f"telemetry {row['id']}", self._telemetry, row)
         jobs = len(list(self._rows("segmentationjob")))
         if jobs:
-            self._found.notes.append(f"{jobs} jobs stay behind: their scans and masks are patient data.")
+            what = "job stays" if jobs == 1 else "jobs stay"
+            self._found.notes.append(f"{jobs} {what} behind: scans and masks are patient data.")
         return self._found
 
     def _attempt(self, what: str, read: Callable[[Row], None], row: Row) -> None:
@@ -98,46 +111,64 @@ class _Reader:
         except _FAULTY as error:
             self._found.notes.append(f"Left out {what}: {error}.")
 
-    def _rows(self, table: str, column: str = "", value: object = None) -> Iterator[Row]:
-        where, values = (f" WHERE {column} = ?", (value,)) if column else ("", ())
+    def _rows(self, table: str, column: str = "id", *values: object) -> Iterator[Row]:
+        where = f" WHERE {column} IS ?" if values else ""
         # The names are this module's own.
         query = f"SELECT * FROM segint_api_{table}{where} ORDER BY 1"
         yield from (dict(row) for row in self._database.execute(query, values))
 
     def _family(self, row: Row) -> None:
-        path = self._file(row["pb"])
-        stored = path.read_bytes() if path else b""
+        stored = self._stored(row)
         parts = list(self._rows("bodypartexamined", "model_family_id", row["id"]))
         channels = list(self._rows("modelchanneldescription", "model_family_id", row["id"]))
         family = build_family(row, parts, channels, stored)
-        known = {version.ID: version for version in parse_family(stored).ModelVersions}
-        del family.ModelVersions[:]
-        for version in self._rows("modelversion", "model_family_id", row["id"]):
-            structures = list(self._rows("structure", "model_version_id", version["id"]))
-            built = build_version(version, structures, known.get(version["model_version_id"]))
-            family.ModelVersions.append(built)
-            self._runtime(version)
+        known = {version.ID: version for version in family.ModelVersions}
+        versions = list(self._rows("modelversion", "model_family_id", row["id"]))
+        if row["canonical_name"] or versions:
+            del family.ModelVersions[:]
+        for version in versions:
+            what = f"the version {version['model_version_id']!r} of the family {family.CanonicalName!r}"
+            self._attempt(what, partial(self._version, family, known), version)
+        lost = known.keys() - {version.ID for version in family.ModelVersions}
+        lost -= {version["model_version_id"] for version in versions}
+        self._found.notes += [
+            f"Left out the version {name!r}: only its family's .pb has it." for name in sorted(lost)
+        ]
         self._found.families.append(family)
 
+    def _stored(self, row: Row) -> bytes:
+        """Return what a family was uploaded as, or nothing."""
+        path = self._file(row["pb"])
+        if row["pb"] and path is None:
+            self._found.notes.append(f"The file {row['pb']} is not in {self._media}.")
+        return path.read_bytes() if path else b""
+
+    def _version(self, family: ModelFamily, known: Mapping[str, ModelVersion], row: Row) -> None:
+        structures = list(self._rows("structure", "model_version_id", row["id"]))
+        family.ModelVersions.append(build_version(row, structures, known.get(row["model_version_id"])))
+        self._runtime(row)
+
     def _runtime(self, row: Row) -> None:
-        name, backend = row["model_version_id"], BACKENDS.get(row["model_type"])
+        name, files = row["model_version_id"], [row["model_file"], row["model_module"]]
+        kind = row["model_type"]
+        backend = PHANTOM if kind is None and not any(files) else BACKENDS.get(kind)
         if backend is None:
+            what = "its type was never chosen" if kind is None else f"its type: {kind}"
+            self._found.notes.append(f"Nothing here runs the version {name!r} ({what}).")
+            return
+        paths = [None if backend == PHANTOM else self._file(file) for file in files]
+        missing = [file for file, path in zip(files, paths, strict=True) if file and not path]
+        if missing and backend != PHANTOM:
             self._found.notes.append(
-                f"Nothing here runs the version {name!r} (its type: {row['model_type']})."
+                f"Nothing runs the version {name!r} yet: {' and '.join(missing)} is not in {self._media}."
             )
             return
-        files = (self._file(row["model_file"]), self._file(row["model_module"]))
-        self._found.runtimes.append(OriginalRuntime(name, backend, *files))
+        self._found.runtimes.append(OriginalRuntime(name, backend, *paths))
 
     def _file(self, name: str | None) -> Path | None:
         """Return the file `name` of the media folder; none where the field is empty or it is not there."""
-        if not name:
-            return None
-        path = (self._media / name).resolve()
-        if path.is_relative_to(self._media.resolve()) and path.is_file():
-            return path
-        self._found.notes.append(f"The file {name} is not in {self._media}.")
-        return None
+        path = (self._media / (name or "")).resolve()
+        return path if path.is_relative_to(self._media.resolve()) and path.is_file() else None
 
     def _feedback(self, row: Row) -> None:
         feedback = SegmentationFeedback()

@@ -51,7 +51,9 @@ BOUNDS = {
 
 
 def build_family(row: Row, parts: Sequence[Row], channels: Sequence[Row], stored: bytes) -> ModelFamily:
-    """Return a family without its versions: its row over what was `stored`.
+    """Return a family with the versions that were `stored`: its row over these.
+
+    A row without a name is one that was uploaded and never asked for: then only what was stored counts.
 
     Args:
         row: of modelfamily.
@@ -63,6 +65,8 @@ def build_family(row: Row, parts: Sequence[Row], channels: Sequence[Row], stored
         ValueError, TypeError: a value is not what its field takes.
     """
     family = parse_family(stored)
+    if not row["canonical_name"] and stored:
+        return family
     put(family, FAMILY, row)
     description = family.FamilyDescription
     put(description, DESCRIPTION, row)

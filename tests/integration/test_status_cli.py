@@ -64,25 +64,65 @@ async def test_a_terminal_is_shown_a_view(core: RunningCore) -> None:
     assert "1 succeeded" in shown
 
 
+async def test_the_view_follows_the_server_also_past_a_restart_until_ctrl_c(tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    async with running_core(home) as core:
+        terminal = await asyncio.to_thread(Terminal, "--every", "0.2", "--home", str(home.path))
+        await asyncio.to_thread(terminal.wait_for, "Slots: 0 of 1 busy · 0 waiting")
+        await asyncio.to_thread(terminal.wait_for, core.add_waiting().id)
+    await asyncio.to_thread(terminal.wait_for, "No server runs on the home")
+    async with running_core(home):
+        await asyncio.to_thread(terminal.wait_for, "Slots: ")
+        assert await asyncio.to_thread(terminal.interrupt) == 0
+    assert "Traceback" not in terminal.shown
+    assert "Aborted" not in terminal.shown
+
+
 def on_a_terminal(*words: str) -> str:
-    """Run the command with a terminal of 100 columns as its stdout; return what it showed."""
-    ours, theirs = pty.openpty()
-    command = (sys.executable, "-m", "segint_grpc.cli.main", "status", *words)
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
-    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
+    """Run the command on a terminal to its end; return what it showed."""
+    terminal = Terminal(*words)
+    assert terminal.end() == 0, terminal.shown
+    return terminal.shown
+
+
+class Terminal:
+    """A terminal of 100 columns with `segint status` in it, and all that it has shown."""
+
+    def __init__(self, *words: str) -> None:
+        self._ours, theirs = pty.openpty()
+        command = (sys.executable, "-m", "segint_grpc.cli.main", "status", *words)
+        # Whoever leads a session and opens a terminal gets its Ctrl-C.
+        shell = ("sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"', os.ttyname(theirs), *command)
+        environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+        self._process = subprocess.Popen(shell, start_new_session=True, env=environment, pass_fds=(theirs,))
         os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # Linux says EIO once the other end is closed.
-                break
-            if not piece:
-                break
-            shown += piece
-    os.close(ours)
-    assert process.returncode == 0, shown
-    return shown.decode()
+        self.shown, self._seen = "", 0
+
+    def wait_for(self, words: str) -> None:
+        """Read on until `words` are shown, anew since the last wait."""
+        while words not in self.shown[self._seen :]:
+            assert self._read(), self.shown
+        self._seen = len(self.shown)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; return the exit status."""
+        os.write(self._ours, b"\x03")
+        return self.end()
+
+    def end(self) -> int:
+        """Read to the end; return the exit status."""
+        while self._read():
+            pass
+        os.close(self._ours)
+        return self._process.wait(10)
+
+    def _read(self) -> bool:
+        try:
+            piece = os.read(self._ours, 65536)
+        except OSError:  # Linux says EIO once the other end is closed.
+            return False
+        self.shown += piece.decode(errors="replace")
+        return bool(piece)
 
 
 async def test_without_a_server_it_says_how_to_start_one(tmp_path: Path) -> None:
