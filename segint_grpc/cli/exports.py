@@ -14,7 +14,7 @@ import click
 Command = Callable[..., Any]
 Record = dict[str, Any]
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Form(StrEnum):
@@ -51,8 +51,9 @@ def write_lines(records: Iterable[Record]) -> None:
 def write_csv(columns: Sequence[str], records: Iterable[Record]) -> None:
     """Print `columns` and the `records`; None is empty, and several texts are parted by semicolons.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front: users of clients wrote
-    some of them, and whoever opens the file did not choose to run anything.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front, and what would command a
+    terminal becomes a space: users of clients wrote some of them, and whoever looks at the file did not
+    choose to run anything.
     """
     click.echo(_csv_line(columns))
     for record in records:
@@ -70,6 +71,7 @@ def _cell(value: Any) -> Any:
         value = "; ".join(value)
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    plain = "".join(c if c.isprintable() or c in "\n\t" else " " for c in value)
+    return f"'{plain}" if value.startswith(FORMULA_STARTS) else plain

@@ -135,7 +135,7 @@ class Catalogue:
         except errors.UnknownModel:
             offered = self._offered_ids()
             known = ", ".join(map(repr, offered)) or "none"
-            text = f"No model {version_id} is here; offered is {known}."
+            text = f"No model {version_id!r} is here; offered is {known}."
             raise errors.UnknownModel(text, version_id, offered) from None
         view = next(v for v in self.view(record).versions if v.version_id == version_id)
         going_on = posted and view.state in RUNNABLE

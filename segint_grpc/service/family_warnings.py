@@ -71,6 +71,12 @@ def _about_version(version: ModelVersion) -> Iterator[str]:
     for name in externals:
         if not any(word in name.lower() for word in OUTLINE_WORDS):
             yield f"the structure {name!r} is External, the body's outline, but is not named so."
+    for structure in version.Structures:
+        if structure.Type == Structure.StructureType.Organ and structure.Name.lower() in OUTLINE_WORDS:
+            yield (
+                f"the structure {structure.Name!r} is an Organ, but is named as the body's outline; is it "
+                "External? CreateFamily takes that from external_structures."
+            )
     yield from _about_names([structure.Name for structure in version.Structures])
 
 

@@ -67,10 +67,13 @@ class Inbox:
 
     def _path(self, name: str) -> Path:
         names = self.names()
-        if name not in names:
-            there = ", ".join(names) or "nothing"
-            raise errors.NotFound(f"No file {name!r} lies in {self._folder}; there is {there}.", name, names)
-        return self._folder / name
+        if name in names:
+            return self._folder / name
+        there = ", ".join(map(repr, names)) or "nothing"
+        text = f"No file {name!r} lies in {self._folder}; there is {there}."
+        if any(path.name == name for path in self._folder.iterdir()):
+            text += " What is called so is a link or hidden; lay a plain file there."
+        raise errors.NotFound(text, name, names)
 
 
 def _is_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from segint_grpc import errors
 from segint_grpc.domain.models import FileRecord
 from segint_grpc.store.database import Database, Row, Transaction
 from segint_grpc.store.model_events import Recorder
-from segint_grpc.store.model_rows import file_of, unused_files
+from segint_grpc.store.model_rows import file_of, no_file, unused_files
 from segint_grpc.store.schema import ApprovalTable, FileTable
 
 
@@ -51,7 +51,7 @@ class ModelFileStore:
         with self._database.read() as transaction:
             rows = transaction.rows(query) if sha256 or name else []
         if not rows:
-            raise errors.NotFound(f"No file {name} with SHA-256 {sha256} is here; upload it.")
+            raise no_file(sha256, name)
         if not sha256 and len(rows) > 1:
             contents = ", ".join(row["sha256"] for row in rows)
             raise errors.InvalidModel(f"Several files are called {name!r}; name the SHA-256: {contents}.")

@@ -51,7 +51,7 @@ def find_version(transaction: Transaction, version_id: str) -> tuple[FamilyRecor
     rows = transaction.rows(VersionTable.select(VersionTable.version_id).order_by(VersionTable.version_id))
     here = [row["version_id"] for row in rows]
     known = ", ".join(map(repr, here)) or "none"
-    raise errors.UnknownModel(f"No model {version_id} is here; there is {known}.", version_id, here)
+    raise errors.UnknownModel(f"No model {version_id!r} is here; there is {known}.", version_id, here)
 
 
 def file_of(row: Row) -> FileRecord:
@@ -70,7 +70,7 @@ def file_key(transaction: Transaction, file: FileRecord | None) -> int | None:
     query = FileTable.select(FileTable.id).where(FileTable.sha256 == file.sha256, FileTable.name == file.name)
     row = transaction.row(query)
     if row is None:
-        raise errors.NotFound(f"No file {file.name} with SHA-256 {file.sha256} is here; upload it.")
+        raise no_file(file.sha256, file.name)
     return int(row["id"])
 
 
@@ -135,3 +135,9 @@ def _family(row: Row, versions: tuple[VersionRecord, ...]) -> FamilyRecord:
         default_version=row["default_version"],
         former_default=row["former_default"],
     )
+
+
+def no_file(sha256: str, name: str) -> errors.NotFound:
+    """Return the error that no file has that content or name, either of which may be empty."""
+    said = (f" {name!r}" if name else "") + (f" with SHA-256 {sha256}" if sha256 else "")
+    return errors.NotFound(f"No file{said} is here; upload it, or take it from the inbox.", name or sha256)

@@ -53,7 +53,9 @@ class Admin:
     """A person who types JSON at segint.v1.Models on the unix socket."""
 
     def __init__(self, home: Path) -> None:
-        self.channel = grpc.insecure_channel(unix_target(Home(home).socket))
+        # A core that was killed is back within a second; gRPC would wait longer and longer.
+        often = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
+        self.channel = grpc.insecure_channel(unix_target(Home(home).socket), options=often)
         self.stub: Any = ModelsStub(self.channel)
 
     def call(self, method: str, timeout: float = 60, **fields: Any) -> Any:
@@ -202,14 +204,27 @@ class Worker(threading.Thread):
                     time.sleep(0.05)
 
 
-class Uploads:
+class Work:
+    """What a round does; `begins` is set whenever the call begins at which the core is to be killed."""
+
+    def __init__(self, victim: str) -> None:
+        self.victim, self.begins = victim, threading.Event()
+
+    def about_to(self, call: str) -> None:
+        if call == self.victim:
+            self.begins.set()
+
+
+class Uploads(Work):
     """Uploads file after file, and knows which were acknowledged."""
 
-    def __init__(self) -> None:
+    def __init__(self, victim: str) -> None:
+        super().__init__(victim)
         self.acknowledged: dict[str, bytes] = {}
 
     def round(self, admin: Admin, number: int) -> None:
         content = random.Random(number).randbytes(3 * MIB)
+        self.about_to("upload")
         self.acknowledged[admin.send(f"weights{number}.bin", content)["sha256"]] = content
 
     def check(self, admin: Admin, home: Home) -> None:
@@ -224,10 +239,11 @@ class Uploads:
 STAGES = ("created", "set", "active", "described", "removed")
 
 
-class Lives:
+class Lives(Work):
     """Takes family after family through its life, and knows the last stage that was acknowledged."""
 
-    def __init__(self) -> None:
+    def __init__(self, victim: str) -> None:
+        super().__init__(victim)
         self.stages: dict[str, int] = {}
 
     def round(self, admin: Admin, number: int) -> None:
@@ -237,13 +253,16 @@ class Lives:
         self.stages[name] = 0
         admin.call("SetRuntime", version_id=name, runtime={"backend": "phantom"})
         self.stages[name] = 1
+        self.about_to("activate")
         admin.call("ActivateVersion", version_id=name, force=True)
         self.stages[name] = 2
         wanted = json_format.MessageToDict(family.family)
         wanted["FamilyDescription"]["Description"] = "described"
+        self.about_to("update")
         admin.call("UpdateFamily", family=wanted, revision=family.revision)
         self.stages[name] = 3
         if number % 2:
+            self.about_to("delete")
             admin.call("RemoveFamily", canonical_name=name)
             self.stages[name] = 4
 
@@ -266,21 +285,26 @@ def stage_of(family: models_pb2.Family | None, acknowledged: int) -> int:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("kind", [Uploads, Lives])
+@pytest.mark.parametrize(
+    ("kind", "victim"), [(Uploads, "upload"), (Lives, "activate"), (Lives, "update"), (Lives, "delete")]
+)
 def test_nothing_acknowledged_is_lost_when_the_core_is_killed_at_work(
-    home: Path, kind: type[Uploads | Lives], request: pytest.FixtureRequest
+    home: Path, kind: type[Uploads | Lives], victim: str, request: pytest.FixtureRequest
 ) -> None:
     server = start(home)
     request.addfinalizer(lambda: server.process.poll() is None and server.process.kill())
-    work, chance = kind(), random.Random(kind.__name__)
+    work, chance = kind(victim), random.Random(victim)
     worker = Worker(home, work.round)
     worker.start()
     try:
         for _ in range(3):
             begun = worker.rounds
-            while worker.rounds < begun + 4:
+            while worker.rounds < begun + 3:
                 time.sleep(0.01)
-            time.sleep(chance.uniform(0, 0.2))
+            work.begins.clear()
+            assert work.begins.wait(30)
+            # Most of these calls take some 10 ms.
+            time.sleep(chance.uniform(0, 0.012))
             server.find("-m segint_grpc").kill()
     finally:
         worker.stop.set()

@@ -221,6 +221,7 @@ async def test_feedback_is_exported_with_names_and_missing_scores_stay_missing(
     assert [row["general_score"] for row in rows] == ["", "4.5", "4.5"]
     assert rows[1]["structure_comments"] == f"'{comments[0].Comments}"
     assert rows[1]["accepted"] == "true"
+    assert rows[0]["general_comments"] == "Hm [2J"
 
     shown = (await segint("feedback")).output
     assert len(shown.splitlines()) == 3

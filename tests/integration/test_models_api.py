@@ -282,12 +282,26 @@ async def test_a_file_of_the_inbox_is_taken_by_its_name(admin: Admin, running: R
     assert list((await admin.call("ListFiles")).inbox) == ["weights.bin"]
     for name in ("link.bin", ".hidden", "../segint.sqlite3", "other"):
         code, details = await admin.refusal("AdoptFile", name=name)
-        assert (code, "there is weights.bin" in details) == ("NOT_FOUND", True)
+        assert (code, "there is 'weights.bin'" in details) == ("NOT_FOUND", True)
+        assert ("is a link or hidden" in details) == (name in ("link.bin", ".hidden"))
+    (inbox / "bad\nname").write_bytes(b"x")
+    assert r"there is 'bad\nname', 'weights.bin'" in (await admin.refusal("AdoptFile", name="other"))[1]
     file = (await admin.call("AdoptFile", name="weights.bin")).file
     assert (file.sha256, file.size_bytes) == (digest, 3_000_000)
     assert not (inbox / "weights.bin").exists()
     assert (running.home.models / digest / "weights.bin").stat().st_size == 3_000_000
     assert (running.home.models / digest / "weights.bin").stat().st_nlink == 1
+
+
+async def test_a_runtime_whose_file_is_not_here_says_which(admin: Admin) -> None:
+    await admin.create("Fileless")
+    for file, words in (
+        ({"name": "none.py"}, "No file 'none.py' is here; upload it"),
+        ({"sha256": "0" * 64}, f"No file with SHA-256 {'0' * 64} is here; upload it"),
+    ):
+        runtime = {"backend": "pytorch", "module_file": file}
+        code, details = await admin.refusal("SetRuntime", version_id="Fileless", runtime=runtime)
+        assert (code, words in details) == ("NOT_FOUND", True)
 
 
 async def test_a_version_is_loaded_before_its_first_job_and_unloaded(admin: Admin) -> None:

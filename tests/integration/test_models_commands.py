@@ -171,10 +171,10 @@ async def test_files_come_by_upload_or_from_the_inbox(segint: Segint, home: Home
         (("get", "Nothing"), "No model family 'Nothing' is here; there is 'Centered Square'"),
         (("approve", "1234"), "at least 8 digits"),
         (("approve", "12345678"), "No file with a SHA-256 of 12345678"),
-        (("activate", "Nothing"), "No model Nothing is here"),
+        (("activate", "Nothing"), "No model 'Nothing' is here"),
         (("default",), "either a version, or with --back a family"),
         (("default", "--back", "Centered Square"), "no other default"),
-        (("warm", "Nothing"), "No model Nothing is here"),
+        (("warm", "Nothing"), "No model 'Nothing' is here"),
         (("stats", "Nothing"), "There is no version 'Nothing'"),
     ],
 )

@@ -30,6 +30,7 @@ def test_a_family_without_mistakes_has_no_warnings() -> None:
     ("family", "sentence"),
     [
         (one_version(external("BODY", "1"), external("Skin", "2")), "2 structures are External"),
+        (one_version(a_structure(name="Body")), "'Body' is an Organ, but is named as the body's outline"),
         (one_version(external("Liver")), "'Liver' is External, the body's outline, but is not named so"),
         (one_version(a_structure(name="Left lung upper lobe")), "has 20 characters"),
         (
