@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from segint_grpc.cli.completions import job_ids, version_ids
 from segint_grpc.cli.exports import Form, form_options, write_csv, write_json, write_lines
 from segint_grpc.cli.job_filters import filter_options, job_filter
 from segint_grpc.cli.job_opinions import feedback, telemetry
-from segint_grpc.cli.job_records import job_record, moment_of, state_name
+from segint_grpc.cli.job_records import job_record, moment_of, progress_record, state_name
 from segint_grpc.cli.job_watch import state_words, watch
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.output import one_line, print_json, print_table
@@ -107,13 +108,17 @@ def show(job_id: str, as_json: bool, home: str | None) -> None:
 
 @job.command()
 @click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=job_ids)
+@json_option
 @home_option
-def cancel(job_ids: Sequence[str], home: str | None) -> None:
+def cancel(job_ids: Sequence[str], as_json: bool, home: str | None) -> None:
     """End jobs. One that has already ended stays as it is."""
     with JobAdministration(chosen_home(home)) as server:
-        for job_id in job_ids:
-            ended = server.cancel(job_id)
-            click.echo(f"{ended.segmentation_id} is {state_words(ended).rstrip('.')}.")
+        ended = (server.cancel(job_id) for job_id in job_ids)
+        if as_json:
+            write_json(map(progress_record, ended))
+            return
+        for job in ended:
+            click.echo(f"{job.segmentation_id} is {state_words(job).rstrip('.')}.")
 
 
 @job.command()
@@ -126,8 +131,9 @@ def cancel(job_ids: Sequence[str], home: str | None) -> None:
     shell_complete=version_ids,
     help="With this version instead of its own.",
 )
+@json_option
 @home_option
-def retry(job_id: str, model_id: str, home: str | None) -> None:
+def retry(job_id: str, model_id: str, as_json: bool, home: str | None) -> None:
     """Run the stored scan of an ended JOB again, as a new job.
 
     A scan is kept until its job ends, and after a failure for as long as the setting
@@ -135,6 +141,9 @@ def retry(job_id: str, model_id: str, home: str | None) -> None:
     """
     with JobAdministration(chosen_home(home)) as server:
         new = server.retry(job_id, model_id)
+    if as_json:
+        click.echo(json.dumps(progress_record(new), indent=1, ensure_ascii=False))
+        return
     click.echo(new.segmentation_id)
     click.echo(f"Posted again; see how it goes with: segint job watch {new.segmentation_id}", err=True)
 

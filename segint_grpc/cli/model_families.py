@@ -46,6 +46,7 @@ def _policy_option(default: str | None) -> Callable[[Command], Command]:
 @click.option("--status", default="", help="Of regulatory frameworks.  [default: Investigational]")
 @click.option("--external", "externals", multiple=True, metavar="ID", help="A structure that is the outline.")
 @_policy_option("enforce")
+@json_option
 @home_option
 def create(
     family: Path,
@@ -55,6 +56,7 @@ def create(
     status: str,
     externals: Sequence[str],
     policy: str,
+    as_json: bool,
     home: str | None,
 ) -> None:
     """Make a family of FAMILY: JSON (.json), text format (.txt, .textproto) or binary of a ModelFamily.
@@ -76,17 +78,18 @@ def create(
     else:
         request.binary = family.read_bytes()
     with connect(home) as server:
-        _tell("Made", server.create_family(request))
+        _tell("Made", server.create_family(request), as_json)
 
 
 @click.command("import", short_help="Import a family from a .pb file.")
 @click.argument("family", type=FILE)
 @_policy_option("warn")
+@json_option
 @home_option
-def import_family(family: Path, policy: str, home: str | None) -> None:
+def import_family(family: Path, policy: str, as_json: bool, home: str | None) -> None:
     """Take a family over from FAMILY, a serialized Radiomics.ModelFamily (.pb), as it is."""
     with connect(home) as server:
-        _tell("Imported", server.import_family(family.read_bytes(), policy))
+        _tell("Imported", server.import_family(family.read_bytes(), policy), as_json)
 
 
 @click.command("get", short_help="Show a family, or write it to a file.")
@@ -112,8 +115,9 @@ def get(name: str, out: Path | None, as_json: bool, home: str | None) -> None:
 @click.argument("family", type=FILE)
 @click.option("--revision", type=int, required=True, help="The one that FAMILY was, from `segint model get`.")
 @_policy_option(None)
+@json_option
 @home_option
-def update(family: Path, revision: int, policy: str | None, home: str | None) -> None:
+def update(family: Path, revision: int, policy: str | None, as_json: bool, home: str | None) -> None:
     """Replace a family by FAMILY (JSON, text format or binary), unless somebody else has changed it since.
 
     Its CanonicalName says which one is meant.
@@ -126,7 +130,7 @@ def update(family: Path, revision: int, policy: str | None, home: str | None) ->
     else:
         request.binary = family.read_bytes()
     with connect(home) as server:
-        _tell("Updated", server.update_family(request))
+        _tell("Updated", server.update_family(request), as_json)
 
 
 @click.command("list", short_help="List every family, and what runs it.")
@@ -150,11 +154,15 @@ def list_families(as_json: bool, home: str | None) -> None:
 @click.command("remove", short_help="Remove a family, its versions and files.")
 @click.argument("name", shell_complete=family_names)
 @click.option("--force", is_flag=True, help="Cancel its unfinished jobs.")
+@json_option
 @home_option
-def remove_family(name: str, force: bool, home: str | None) -> None:
+def remove_family(name: str, force: bool, as_json: bool, home: str | None) -> None:
     """Remove the family NAME (its canonical name), its versions, and the files that only these use."""
     with connect(home) as server:
         removed = server.remove(name, force)
+    if as_json:
+        print_json(removed)
+        return
     click.echo(
         f"Removed {name}; jobs cancelled: {removed.jobs_cancelled}, files removed: {removed.files_removed}."
     )
@@ -185,7 +193,10 @@ def _policy(name: str) -> Any:
     return models_pb2.ConstraintPolicy.Value(f"CONSTRAINT_POLICY_{name.upper()}")
 
 
-def _tell(what: str, family: models_pb2.Family) -> None:
+def _tell(what: str, family: models_pb2.Family, as_json: bool) -> None:
+    if as_json:
+        print_json(family)
+        return
     click.echo(f"{what} {family.family.CanonicalName}.")
     for version in family.versions:
         click.echo(sentence(version))

@@ -19,29 +19,35 @@ DIGITS = 12
 
 @click.command("upload")
 @click.argument("file", type=FILE)
+@json_option
 @home_option
-def upload(file: Path, home: str | None) -> None:
+def upload(file: Path, as_json: bool, home: str | None) -> None:
     """Store FILE on the server, for a version to use."""
     with connect(home) as server:
-        click.echo(_line(send(server, file)))
+        _tell(send(server, file), as_json)
 
 
 @click.command("adopt", short_help="Store a file from the inbox of the home.")
 @click.argument("name")
+@json_option
 @home_option
-def adopt(name: str, home: str | None) -> None:
+def adopt(name: str, as_json: bool, home: str | None) -> None:
     """Store the file NAME that lies in the folder `inbox` of the server's home, and take it out of there."""
     with connect(home) as server:
-        click.echo(_line(server.adopt(name)))
+        _tell(server.adopt(name), as_json)
 
 
 @click.command("approve", short_help="Say that a file with code may run.")
 @click.argument("sha256")
+@json_option
 @home_option
-def approve(sha256: str, home: str | None) -> None:
+def approve(sha256: str, as_json: bool, home: str | None) -> None:
     """Say that you have looked at the file whose SHA-256 begins with SHA256, and that its code may run."""
     with connect(home) as server:
         stored = server.approve(sha256)
+    if as_json:
+        print_json(stored)
+        return
     click.echo(f"Approved {_line(stored.file)}")
     for version_id in stored.used_by:
         click.echo(f"It is used by {version_id}.")
@@ -69,6 +75,13 @@ def send(server: Administration, path: Path) -> models_pb2.ModelFile:
     """Upload the file `path`, with a progress bar on stderr where that is a terminal."""
     with transfer_bar(path.name, path.stat().st_size) as moved:
         return server.upload(path, moved)
+
+
+def _tell(file: models_pb2.ModelFile, as_json: bool) -> None:
+    if as_json:
+        print_json(file)
+    else:
+        click.echo(_line(file))
 
 
 def _line(file: models_pb2.ModelFile) -> str:

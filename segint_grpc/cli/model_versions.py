@@ -17,7 +17,7 @@ from segint_grpc.cli.model_families import FILE, connect
 from segint_grpc.cli.model_files import send
 from segint_grpc.cli.options import chosen_home, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
-from segint_grpc.cli.version_lines import sentence
+from segint_grpc.cli.version_lines import tell
 from segint_grpc.client.package_push import failure
 from segint_grpc.client.package_server import PackageServer
 
@@ -37,6 +37,7 @@ reason_option = click.option("--reason", default="", help="Why; recorded.")
 @click.option("--approve", is_flag=True, help="You have looked at the files: their code may run.")
 @click.option("--activate", is_flag=True, help="Check it and, if it passes, offer it to clients.")
 @click.option("--force", is_flag=True, help="Activate it without a check, which is recorded.")
+@json_option
 @home_option
 def set_runtime(
     version_id: str,
@@ -49,6 +50,7 @@ def set_runtime(
     approve: bool,
     activate: bool,
     force: bool,
+    as_json: bool,
     home: str | None,
 ) -> None:
     """Say what runs VERSION (a version's ID), and upload the files that this takes.
@@ -70,60 +72,74 @@ def set_runtime(
             if not force:
                 _check(server, version_id)
             version = server.activate(version_id, force, "segint model set")
-    click.echo(sentence(version))
+    tell(version, as_json)
 
 
 @click.command("activate")
 @click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @click.option("--force", is_flag=True, help="Even without a passed check, which is recorded.")
 @reason_option
+@json_option
 @home_option
-def activate(version_id: str, force: bool, reason: str, home: str | None) -> None:
+def activate(version_id: str, force: bool, reason: str, as_json: bool, home: str | None) -> None:
     """Offer VERSION to clients."""
     with connect(home) as server:
-        click.echo(sentence(server.activate(version_id, force, reason)))
+        tell(server.activate(version_id, force, reason), as_json)
 
 
 @click.command("retire")
 @click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @reason_option
+@json_option
 @home_option
-def retire(version_id: str, reason: str, home: str | None) -> None:
+def retire(version_id: str, reason: str, as_json: bool, home: str | None) -> None:
     """Offer VERSION no more; its jobs that are under way go on."""
     with connect(home) as server:
-        click.echo(sentence(server.retire(version_id, reason)))
+        tell(server.retire(version_id, reason), as_json)
 
 
 @click.command("default")
 @click.argument("version_id", metavar="VERSION", default="", shell_complete=version_ids)
 @click.option("--back", metavar="FAMILY", default="", help="Go back to the default before, of this family.")
+@json_option
 @home_option
-def default(version_id: str, back: str, home: str | None) -> None:
+def default(version_id: str, back: str, as_json: bool, home: str | None) -> None:
     """Offer VERSION before the other versions of its family."""
     if bool(version_id) == bool(back):
         raise errors.InvalidRequest("Name either a version, or with --back a family.")
     with connect(home) as server:
         family = server.set_default(version_id, back)
-    click.echo(f"{family.default_version_id} is the default of {family.family.CanonicalName}.")
+    if as_json:
+        print_json(family)
+    else:
+        click.echo(f"{family.default_version_id} is the default of {family.family.CanonicalName}.")
 
 
 @click.command("warm")
 @click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
+@json_option
 @home_option
-def warm(version_id: str, home: str | None) -> None:
+def warm(version_id: str, as_json: bool, home: str | None) -> None:
     """Load VERSION now, so that its first job need not wait for it."""
     with connect(home) as server:
         answer = server.warm_up(version_id)
-    click.echo(f"{version_id} is loaded: {answer.seconds:.1f} s, {answer.memory_bytes / MIB:.0f} MiB.")
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"{version_id} is loaded: {answer.seconds:.1f} s, {answer.memory_bytes / MIB:.0f} MiB.")
 
 
 @click.command("unload")
 @click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
+@json_option
 @home_option
-def unload(version_id: str, home: str | None) -> None:
+def unload(version_id: str, as_json: bool, home: str | None) -> None:
     """Free the memory that VERSION holds while it is idle."""
     with connect(home) as server:
-        click.echo(f"Processes of {version_id} ended: {server.unload(version_id)}.")
+        ended = server.unload(version_id)
+    click.echo(
+        json.dumps({"processes_ended": ended}) if as_json else f"Processes of {version_id} ended: {ended}."
+    )
 
 
 @click.command("stats")

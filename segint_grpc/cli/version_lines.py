@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import click
+
 from generated.segint.v1 import models_pb2
+from segint_grpc.cli.output import print_json
+
+
+def tell(version: models_pb2.Version, as_json: bool) -> None:
+    """Print `version`: its sentence, or all of it as JSON."""
+    if as_json:
+        print_json(version)
+    else:
+        click.echo(sentence(version))
 
 
 def sentence(version: models_pb2.Version) -> str:

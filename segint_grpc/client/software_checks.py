@@ -19,7 +19,12 @@ EXTRAS = {"pytorch": "models in PyTorch", "client": "`segint segment`"}
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)([^;]*)(?:;.*extra == ['\"](\w+)['\"])?")
 _BOUND = re.compile(r"(>=|<)\s*([0-9.]+)")
 _GPU_QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
-_SEES_GPU = "import torch; raise SystemExit(not torch.cuda.is_available())"
+_USES_GPU = (
+    "import torch; torch.ones(8, device='cuda').sum().item(); print(torch.__version__, torch.version.cuda)"
+)
+"""Computes something: is_available() alone is content with a GPU that this build has no code for."""
+_ON_THE_PROCESSOR = "models run on the processor"
+_WHOSE = "A model runs on the processor unless its own code moves it there."
 
 
 def check_versions() -> list[Finding]:
@@ -37,17 +42,21 @@ def check_versions() -> list[Finding]:
 def check_gpu() -> Finding:
     """Ask the driver for GPUs and, where there is one, PyTorch in a process of its own whether it sees it."""
     if shutil.which(_GPU_QUERY[0]) is None:
-        return ok("gpu", "No NVIDIA GPU; models run on the processor.")
+        return ok("gpu", f"No NVIDIA GPU; {_ON_THE_PROCESSOR}.")
     asked = _run(*_GPU_QUERY)
     if asked is None or asked.returncode or not asked.stdout.strip():
-        return warning("gpu", "The NVIDIA driver does not answer; models run on the processor.", "nvidia-smi")
+        return warning("gpu", f"The NVIDIA driver does not answer; {_ON_THE_PROCESSOR}.", "nvidia-smi")
     gpus = "; ".join(asked.stdout.strip().splitlines())
     if importlib.util.find_spec("torch") is None:
         return ok("gpu", f"{gpus} (PyTorch is not installed).")
-    seen = _run(sys.executable, "-c", _SEES_GPU)
-    if seen is None or seen.returncode:
-        return warning("gpu", f"{gpus}, but the installed PyTorch does not use it.", "pip install torch")
-    return ok("gpu", f"{gpus}.")
+    used = _run(sys.executable, "-c", _USES_GPU)
+    if used is None or used.returncode:
+        # The last line of a traceback says what, such as that this PyTorch was built without CUDA.
+        why = used.stderr.strip().splitlines()[-1:] if used else ["it did not answer"]
+        text = f"{gpus}, but the installed PyTorch cannot use it ({''.join(why):.200}); {_ON_THE_PROCESSOR}."
+        return warning("gpu", text, "pip install --force-reinstall torch")
+    torch, cuda = used.stdout.split()
+    return ok("gpu", f"{gpus}; PyTorch {torch} computes on it with CUDA {cuda}. {_WHOSE}")
 
 
 def _versions(faults: list[str]) -> Finding:

@@ -136,6 +136,20 @@ async def test_jobs_are_cancelled_and_one_that_has_ended_stays_as_it_is(
     assert result.output == f"{waiting.id} is cancelled.\n{failed.id} is failed: The model failed.\n"
 
 
+async def test_cancelling_and_retrying_are_told_to_programs_as_json(
+    segint: Segint, core: RunningCore
+) -> None:
+    waiting, failed = core.add_waiting(), core.add_failed(BODY)
+    ended = json.loads((await segint("cancel", waiting.id, failed.id, "--json")).output)
+    assert [(job["segmentation_id"], job["state"]) for job in ended] == [
+        (waiting.id, "cancelled"),
+        (failed.id, "failed"),
+    ]
+    new = json.loads((await segint("retry", failed.id, "--json")).output)
+    assert new["segmentation_id"] not in (waiting.id, failed.id)
+    assert new["model_id"] == SAMPLE
+
+
 async def test_a_retry_prints_the_new_job_and_how_to_watch_it(segint: Segint, core: RunningCore) -> None:
     result = await segint("retry", core.add_failed(BODY).id)
     new = result.stdout.strip()

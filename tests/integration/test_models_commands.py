@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -134,6 +135,34 @@ async def test_a_version_goes_from_a_draft_to_clients_and_back(
     assert await done(segint("unload", "Liver 1")) == "Processes of Liver 1 ended: 1.\n"
     assert "Liver 1\t0\t0\t0\t0\t\t\t\n" in await done(segint("stats"))
     assert json.loads(await done(segint("stats", "Liver 1", "--json"))) == [{"version_id": "Liver 1"}]
+
+
+async def test_whatever_is_changed_is_told_to_programs_as_json(
+    segint: Segint, family_file: Path, module_file: Path, home: Home, tmp_path: Path
+) -> None:
+    async def told(*words: object) -> Any:
+        return json.loads(await done(segint(*words, "--json")))
+
+    made = await told("create", family_file, "--modality", "ct", "--body-part", "abdomen")
+    assert made["family"]["CanonicalName"] == "Livers"
+    assert (await told("set", "Liver 1", "--backend", "phantom"))["state"] == "VERSION_STATE_DRAFT"
+    assert (await told("activate", "Liver 1", "--force"))["offered"]
+    assert (await told("set", "Liver 2", "--backend", "phantom", "--activate", "--force"))["forced"]
+    assert (await told("default", "Liver 2"))["default_version_id"] == "Liver 2"
+    assert "offered" not in await told("retire", "Liver 1")
+    assert int((await told("warm", "Liver 2"))["memory_bytes"]) > 0
+    assert await told("unload", "Liver 2") == {"processes_ended": 1}
+
+    file = await told("upload", module_file)
+    assert (await told("approve", file["sha256"]))["approved_at"]
+    await asyncio.to_thread((home.inbox / "large.bin").write_bytes, b"large")
+    assert (await told("adopt", "large.bin"))["size_bytes"] == "5"
+
+    binary = tmp_path / "copy.pb"
+    advice = await done(segint("get", "Livers", "--out", binary))
+    assert (await told("update", binary, "--revision", advice.split()[-1]))["default_version_id"] == "Liver 2"
+    assert await told("remove", "Livers") == {}
+    assert (await told("import", binary))["family"]["CanonicalName"] == "Livers"
 
 
 async def test_set_checks_before_it_activates_and_says_what_failed(

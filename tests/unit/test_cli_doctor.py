@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from segint_grpc.client.findings import Level
 from segint_grpc.client.machine_checks import check_disk
@@ -34,6 +35,19 @@ def test_a_driver_that_does_not_answer_is_a_warning(tmp_path: Path, monkeypatch:
     driver(tmp_path, "exit 9", monkeypatch)
     finding = check_gpu()
     assert (finding.level, finding.next) == (Level.WARNING, "nvidia-smi")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this PyTorch does use a GPU")
+def test_a_gpu_that_this_pytorch_cannot_use_is_a_warning_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver(tmp_path, "echo NVIDIA H100, 81559 MiB, 580.65", monkeypatch)
+    finding = check_gpu()
+    assert (finding.level, finding.next) == (Level.WARNING, "pip install --force-reinstall torch")
+    assert finding.text.startswith(
+        "NVIDIA H100, 81559 MiB, 580.65, but the installed PyTorch cannot use it ("
+    )
+    assert "CUDA" in finding.text
 
 
 def test_without_a_driver_models_run_on_the_processor(
