@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from generated.radiomics.Model_pb2 import (
@@ -19,6 +19,7 @@ STRUCTURE_NAME_MAX = 16
 """A DICOM short string (SH, PS3.5 section 6.2) holds no more, and some software cuts names there."""
 
 OUTLINE_WORDS = ("external", "body", "skin", "outline", "patient")
+COLOR_MAX = 255
 BOUNDS = (
     ("spacing", "SpacingMinInMillimeters", "SpacingMaxInMillimeters"),
     ("size", "DimensionsMinInPixels", "DimensionsMaxInPixels"),
@@ -56,13 +57,21 @@ def _is_length(bound: float | None) -> bool:
 
 
 def _about_version(version: ModelVersion) -> Iterator[str]:
+    if "/" in version.ID:
+        yield "its ID holds a /, which clients that do not encode it take for the end of the ID."
     for framework in version.RegulatoryFrameworks:
         if framework.Status == RegulatoryFramework.StatusEnum.Clinical:
             yield (
                 f"its regulatory status ({framework.Framework or 'no framework'}) is Clinical, which is also "
                 "what an unset status reads as; is it cleared for clinical use?"
             )
-    externals = [s.Name for s in version.Structures if s.Type == Structure.StructureType.External]
+    yield from _about_outlines(version.Structures)
+    yield from _about_colors(version.Structures)
+    yield from _about_names([structure.Name for structure in version.Structures])
+
+
+def _about_outlines(structures: Sequence[Structure]) -> Iterator[str]:
+    externals = [s.Name for s in structures if s.Type == Structure.StructureType.External]
     if len(externals) > 1:
         yield (
             f"{len(externals)} structures are External, the body's outline ({', '.join(externals)}); "
@@ -71,13 +80,18 @@ def _about_version(version: ModelVersion) -> Iterator[str]:
     for name in externals:
         if not any(word in name.lower() for word in OUTLINE_WORDS):
             yield f"the structure {name!r} is External, the body's outline, but is not named so."
-    for structure in version.Structures:
+    for structure in structures:
         if structure.Type == Structure.StructureType.Organ and structure.Name.lower() in OUTLINE_WORDS:
             yield (
                 f"the structure {structure.Name!r} is an Organ, but is named as the body's outline; is it "
                 "External? CreateFamily takes that from external_structures."
             )
-    yield from _about_names([structure.Name for structure in version.Structures])
+
+
+def _about_colors(structures: Sequence[Structure]) -> Iterator[str]:
+    for structure in structures:
+        if max(structure.Color.R, structure.Color.G, structure.Color.B) > COLOR_MAX:
+            yield f"the color of the structure {structure.Name!r} has a part over {COLOR_MAX}."
 
 
 def _about_names(names: list[str]) -> Iterator[str]:

@@ -17,6 +17,12 @@ def external(name: str, structure_id: str = "1") -> Structure:
     return Structure(StructureID=structure_id, Name=name, InputChannelID="ct")
 
 
+def colored(green: int) -> Structure:
+    structure = a_structure()
+    structure.Color.G = green
+    return structure
+
+
 def one_version(*structures: Structure) -> ModelFamily:
     return a_family(versions=[a_version("V", structures)])
 
@@ -24,6 +30,7 @@ def one_version(*structures: Structure) -> ModelFamily:
 def test_a_family_without_mistakes_has_no_warnings() -> None:
     assert warnings_about(sample_family()) == []
     assert warnings_about(one_version(external("Body"), a_structure("2"))) == []
+    assert warnings_about(one_version(colored(255))) == []
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,7 @@ def test_a_family_without_mistakes_has_no_warnings() -> None:
     [
         (one_version(external("BODY", "1"), external("Skin", "2")), "2 structures are External"),
         (one_version(a_structure(name="Body")), "'Body' is an Organ, but is named as the body's outline"),
+        (one_version(colored(256)), "the color of the structure 'Liver' has a part over 255"),
         (one_version(external("Liver")), "'Liver' is External, the body's outline, but is not named so"),
         (one_version(a_structure(name="Left lung upper lobe")), "has 20 characters"),
         (
@@ -43,6 +51,11 @@ def test_a_mistake_is_told_with_its_version(family: ModelFamily, sentence: str) 
     (warning,) = warnings_about(family)
     assert warning.startswith("V: ")
     assert sentence in warning
+
+
+def test_an_id_that_looks_like_a_path_is_told() -> None:
+    (warning,) = warnings_about(a_family(versions=["CT/MR 1"]))
+    assert warning.startswith("CT/MR 1: its ID holds a /")
 
 
 def test_a_clinical_status_is_asked_about() -> None:
