@@ -16,7 +16,7 @@ from generated.radiomics.Model_pb2 import (
     SegmentationTelemetry,
 )
 from segint_grpc import errors
-from segint_grpc.client.original_rows import Row, build_family, build_version, put
+from segint_grpc.client.original_rows import Row, build_family, build_version, check_version, put
 
 PROJECT = "segint_research_django"
 """The folder of the original's repository that holds its database."""
@@ -145,8 +145,22 @@ class _Reader:
 
     def _version(self, family: ModelFamily, known: Mapping[str, ModelVersion], row: Row) -> None:
         structures = list(self._rows("structure", "model_version_id", row["id"]))
-        family.ModelVersions.append(build_version(row, structures, known.get(row["model_version_id"])))
+        version = build_version(row, structures, known.get(row["model_version_id"]))
+        check_version(version)
+        self._mend_channels(version, family)
+        family.ModelVersions.append(version)
         self._runtime(row)
+
+    def _mend_channels(self, version: ModelVersion, family: ModelFamily) -> None:
+        """Put structures on the only channel there is; the original never compared what was typed there."""
+        channels = [channel.ChannelID for channel in family.FamilyDescription.InputChannels]
+        for structure in version.Structures:
+            if len(channels) == 1 and structure.InputChannelID not in ("", *channels):
+                self._found.notes.append(
+                    f"The structure {structure.Name!r} of the version {version.ID!r} was said to lie on the "
+                    f"channel {structure.InputChannelID!r}; it lies on {channels[0]!r}, the only one."
+                )
+                structure.InputChannelID = channels[0]
 
     def _runtime(self, row: Row) -> None:
         name, files = row["model_version_id"], [row["model_file"], row["model_module"]]

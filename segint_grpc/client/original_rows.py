@@ -102,6 +102,18 @@ def build_version(row: Row, structures: Sequence[Row], stored: ModelVersion | No
     return version
 
 
+def check_version(version: ModelVersion) -> None:
+    """Raise ValueError where a version alone would keep its whole family from being taken."""
+    if not version.ID:
+        raise ValueError("it has no id")
+    if not version.Structures:
+        raise ValueError("it has no structure")
+    ids = [structure.StructureID for structure in version.Structures]
+    twice = next((name for name in ids if ids.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two of its structures have the id {twice!r}")
+
+
 def parse_family(stored: bytes) -> ModelFamily:
     """Return the family that `stored` serializes; raises ValueError where it does not."""
     try:

@@ -135,6 +135,29 @@ async def test_what_cannot_come_is_told_by_name_and_keeps_nothing_else_from_comi
     assert runtimes == {"Good": True, "Lost": False, "Keras": False, "Untyped": False}
 
 
+async def test_one_broken_version_does_not_keep_its_family_from_coming(
+    home: Home, old: OriginalServer
+) -> None:
+    number = old.family("Livers")
+    stray = old.version(number, "Stray", model_type=PHANTOM)
+    old.insert("structure", model_version_id=stray, name="L", input_channel_id="CT", structure_id="2")
+    twice = old.version(number, "Twice", model_type=PHANTOM)
+    old.insert("structure", model_version_id=twice, name="L", input_channel_id="ct", structure_id="bone")
+    old.insert("modelversion", model_family_id=number, model_version_id="Bare")
+    old.insert("modelversion", model_family_id=number)
+    brought = await bring(home, old)
+    assert brought["families"] == ["Livers"]
+    assert sorted(brought["notes"]) == [
+        "Left out the version 'Bare' of the family 'Livers': it has no structure.",
+        "Left out the version 'Twice' of the family 'Livers': two of its structures have the id 'bone'.",
+        "Left out the version None of the family 'Livers': it has no id.",
+        "The structure 'L' of the version 'Stray' was said to lie on the channel 'CT'; it lies on 'ct', the "
+        "only one.",
+    ]
+    (version,) = (await family(home, "Livers"))["family"]["ModelVersions"]
+    assert [structure["InputChannelID"] for structure in version["Structures"]] == ["ct", "ct"]
+
+
 async def test_a_version_that_only_the_pb_has_is_told(home: Home, old: OriginalServer) -> None:
     both = a_family("Livers", [a_version("Liver 1", [a_structure()]), a_version("Liver 2")])
     pb = old.file("modelfamily/l.pb", both.SerializeToString())
