@@ -18,7 +18,7 @@ from segint_grpc.settings import Settings, explanation, load
 
 log = logging.getLogger(__name__)
 
-_OPTIONS = ("home", "http", "core", "allow", "public_url", "log_level")
+_OPTIONS = ("home", "http", "core", "allow", "client_mode", "public_url", "log_level")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -36,7 +36,7 @@ async def vendor_status(exchange: Exchange) -> web.StreamResponse:
     url = service_url(exchange.request, services.settings.public_url, services.machine)
     request = pb.GetVendorStatusRequest(service_url=url)
     method = services.core.segmentation.GetVendorStatus
-    response = await services.core.ask(method, request, exchange.request_id)
+    response = await services.core.ask(method, request, exchange.metadata)
     return answers.answer(exchange, response.vendor_status)
 
 
@@ -52,15 +52,15 @@ async def _answer_word(
 
 async def _ask_information(exchange: Exchange) -> Model_pb2.ApiInformation:
     core, request = exchange.services.core, pb.GetApiInformationRequest()
-    response = await core.ask(core.segmentation.GetApiInformation, request, exchange.request_id)
+    response = await core.ask(core.segmentation.GetApiInformation, request, exchange.metadata)
     return response.api_information
 
 
 async def _ask_credits(exchange: Exchange) -> Model_pb2.Credits:
     core, request = exchange.services.core, pb.GetCreditsRequest()
-    return (await core.ask(core.segmentation.GetCredits, request, exchange.request_id)).credits
+    return (await core.ask(core.segmentation.GetCredits, request, exchange.metadata)).credits
 
 
 async def _ask_models(exchange: Exchange) -> Model_pb2.ModelsCollection:
     core, request = exchange.services.core, pb.ListModelsRequest()
-    return (await core.ask(core.segmentation.ListModels, request, exchange.request_id)).models
+    return (await core.ask(core.segmentation.ListModels, request, exchange.metadata)).models

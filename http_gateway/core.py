@@ -44,8 +44,12 @@ WatchCall = grpc.aio.UnaryStreamCall[segmentation.WatchProgressRequest, segmenta
 
 
 def core_target(settings: Settings) -> str:
-    """Return the gRPC target of the core: the one that is set, else the unix socket in the home."""
-    return settings.core or unix_target(Home(settings.home_path).socket)
+    """Return the gRPC target of the core: the one that is set, else the gateway's socket in the home."""
+    return settings.core or unix_target(Home(settings.home_path).gateway_socket)
+
+
+Metadata = tuple[tuple[str, str], ...]
+"""What goes with a call: see `exchange.Exchange.metadata`."""
 
 
 class Core:
@@ -77,48 +81,45 @@ class Core:
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Question, Answer],
         request: Question,
-        request_id: str,
+        metadata: Metadata,
         deadline_s: float = ANSWER_DEADLINE_S,
     ) -> Answer:
         """Return the answer of one of the `segmentation` stub's unary methods."""
-        return await method(request, timeout=deadline_s, metadata=_metadata(request_id))
+        return await method(request, timeout=deadline_s, metadata=metadata)
 
-    def submit(self, request_id: str) -> SubmitCall:
+    def submit(self, metadata: Metadata) -> SubmitCall:
         """Start an upload."""
-        return self.segmentation.Submit(timeout=TRANSFER_DEADLINE_S, metadata=_metadata(request_id))
+        return self.segmentation.Submit(timeout=TRANSFER_DEADLINE_S, metadata=metadata)
 
-    def result(self, request: segmentation.GetResultRequest, request_id: str) -> ResultCall:
+    def result(self, request: segmentation.GetResultRequest, metadata: Metadata) -> ResultCall:
         """Start a download."""
-        return self.segmentation.GetResult(
-            request, timeout=TRANSFER_DEADLINE_S, metadata=_metadata(request_id)
-        )
+        return self.segmentation.GetResult(request, timeout=TRANSFER_DEADLINE_S, metadata=metadata)
 
-    def watch(self, request: segmentation.WatchProgressRequest, request_id: str) -> WatchCall:
+    def watch(self, request: segmentation.WatchProgressRequest, metadata: Metadata) -> WatchCall:
         """Start to watch a job."""
-        return self.segmentation.WatchProgress(
-            request, timeout=WATCH_DEADLINE_S, metadata=_metadata(request_id)
-        )
+        return self.segmentation.WatchProgress(request, timeout=WATCH_DEADLINE_S, metadata=metadata)
 
     def watch_jobs(self, request_id: str) -> JobsCall:
         """Start to watch every job and the models; a core that is away is waited for."""
         return self._news.WatchJobs(
             segmentation.WatchJobsRequest(),
             timeout=WATCH_DEADLINE_S,
-            metadata=_metadata(request_id),
+            metadata=_own(request_id),
             wait_for_ready=True,
         )
 
     async def figures(self, request_id: str) -> operations.GetFiguresResponse:
         """Return what the core counts."""
         request = operations.GetFiguresRequest()
-        return await self.ask(self._operations.GetFigures, request, request_id, PROBE_DEADLINE_S)
+        return await self.ask(self._operations.GetFigures, request, _own(request_id), PROBE_DEADLINE_S)
 
     async def serving(self, request_id: str) -> bool:
         """Tell whether the core says (grpc.health.v1) that a job posted now would run."""
         request = health_pb2.HealthCheckRequest(service=SEGMENTATION_SERVICE)
-        answer = await self.ask(self._check, request, request_id, PROBE_DEADLINE_S)
+        answer = await self.ask(self._check, request, _own(request_id), PROBE_DEADLINE_S)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _metadata(request_id: str) -> tuple[tuple[str, str], ...]:
+def _own(request_id: str) -> Metadata:
+    """Return what goes with a call that the gateway makes for itself."""
     return ((logs.REQUEST_ID_METADATA, request_id),)

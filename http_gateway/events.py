@@ -31,7 +31,7 @@ async def events(exchange: Exchange) -> web.StreamResponse:
     Where the core is lost on the way, the event `interrupted` says so; the client may connect again.
     """
     request = pb.WatchProgressRequest(**exchange.job)
-    call = exchange.services.core.watch(request, exchange.request_id)
+    call = exchange.services.core.watch(request, exchange.metadata)
     try:
         job = await _next_job(call)
         if job is None:
@@ -53,7 +53,7 @@ async def _forward(
         while job is not None:
             final = job.state in FINAL_STATES
             # A poll must not fall behind an event.
-            mirror.learn_job(job.segmentation_id, job.model_id, job.progress, NO_ROUND)
+            mirror.learn_job(job.segmentation_id, job.model_id, job.progress, NO_ROUND, exchange.viewer)
             await response.write(as_event("end" if final else "progress", describe(job)))
             job = None if final else await _await_job(exchange, call, response)
     except grpc.aio.AioRpcError as error:

@@ -18,9 +18,11 @@ log = logging.getLogger(__name__)
 PAUSES_S: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """After a stream that was lost, after the first that never began, and so on; then always the last one."""
 REFUSED_PAUSE_S = 300.0
-"""After a core said that it has no such stream, or none for a gateway that comes over TCP."""
+"""After a core said that it has no such stream, or none for a gateway that has not proved to be one."""
 
-_REFUSED = frozenset({grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED})
+_REFUSED = frozenset(
+    {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED}
+)
 
 
 @asynccontextmanager

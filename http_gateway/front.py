@@ -1,4 +1,4 @@
-"""What requests pass first: allow list, path, method, media type, length, in this order; and every error."""
+"""What requests pass first: address, path, method, credential, media type, length; and every error."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import logging
 from aiohttp import web
 
 from http_gateway import answers, intake
+from http_gateway.entrance import Entrance
 from http_gateway.exchange import Exchange, Services, open_exchange
-from http_gateway.networks import admitted, parse_networks
 from http_gateway.refusals import Refusal, refusal_for
 from http_gateway.routing import Route, Router
 
@@ -20,10 +20,10 @@ class Front:
     """Takes requests to their handlers and turns whatever goes wrong into an answer."""
 
     def __init__(self, services: Services, router: Router) -> None:
-        """Serve the routes of `router`; raises InvalidSetting where the allow list is none."""
+        """Serve the routes of `router`; raises InvalidSetting where a list of networks is none."""
         self._services = services
         self._router = router
-        self._networks = parse_networks(services.settings.allow)
+        self._entrance = Entrance(services.settings)
         self._in_progress = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -38,7 +38,9 @@ class Front:
         exchange = open_exchange(request, self._services, request.headers)
         self._count(1)
         try:
+            self._entrance.check_address(exchange)
             route = self._find(exchange)
+            await self._entrance.admit(exchange, route)
             await self._check_body(exchange, route)
             return await route.handler(exchange)
         except (asyncio.CancelledError, ConnectionError) as error:
@@ -59,10 +61,8 @@ class Front:
         (self._idle.clear if self._in_progress else self._idle.set)()
 
     def _find(self, exchange: Exchange) -> Route:
-        """Return the route of a request; raises Refusal 403 for the peer or the method, 404 for the path."""
+        """Return the route of a request; raises Refusal 404 for the path, 403 for the method."""
         request = exchange.request
-        if not admitted(exchange.peer, self._networks):
-            raise Refusal(403, f"The address {exchange.peer} is in none of the networks that may connect.")
         match = self._router.find(request.rel_url.raw_path)
         if match is None:
             raise Refusal(404, "There is nothing under this path; GET /openapi.json lists every route.")

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 from generated.radiomics import Model_pb2
 from generated.segint.v1 import segmentation_pb2 as pb
+from http_gateway.identities import Identities
 from http_gateway.prepared import Prepared
 
 MODELS = "models"
@@ -43,6 +44,8 @@ class _Job:
     prepared: Prepared
     round: int
     changed_at_s: float
+    owner: str | None
+    """The principal whose job it is; None where that was not heard yet."""
 
 
 class Mirror:
@@ -57,6 +60,7 @@ class Mirror:
         self._clock = clock
         self._jobs: OrderedDict[str, _Job] = OrderedDict()  # the one that changed longest ago comes first
         self._words: dict[str, Prepared] = {}
+        self.identities = Identities()
 
     def word(self, name: str) -> Prepared | None:
         """Return what the core answers to the question `name`; None where it has to be asked."""
@@ -69,28 +73,36 @@ class Mirror:
             self._words[name] = prepared
         return prepared
 
-    def job(self, segmentation_id: str, model_id: str) -> Prepared | None:
+    def job(self, segmentation_id: str, model_id: str, viewer: str | None = None) -> Prepared | None:
         """Return how far a job of exactly this model is; None where the core has to be asked.
 
-        `segmentation_id` may be in any case, with or without dashes.
+        So it has to where the job is not that of `viewer`, a principal, if there is one: what a stranger to a
+        job is told, only the core says. `segmentation_id` may be in any case, with or without dashes.
         """
         job = self._jobs.get(segmentation_id) or self._jobs.get(_canonical(segmentation_id))
         if job is None or job.model_id != model_id or not job.round == self.round != NO_ROUND:
             return None
-        return job.prepared
+        return job.prepared if viewer in (None, job.owner) else None
 
     def learn_job(
-        self, segmentation_id: str, model_id: str, told: Model_pb2.SegmentationProgress, asked_in: int
+        self,
+        segmentation_id: str,
+        model_id: str,
+        told: Model_pb2.SegmentationProgress,
+        asked_in: int,
+        owner: str | None = None,
     ) -> Prepared:
         """Return how far a job is now that the core has `told` so, asked in the round `asked_in`.
 
         That is what it told, unless something was heard meanwhile that a job cannot go back from.
-        `segmentation_id` is as the core writes it.
+        `segmentation_id` is as the core writes it. `owner` is the principal whose job it is, where that is
+        known.
         """
         job = self._jobs.get(segmentation_id)
         if job is None or _can_follow(job, told):
             job = self._replace(segmentation_id, model_id, told, job)
         job.round = max(job.round, asked_in)
+        job.owner = owner or job.owner
         return job.prepared
 
     def take(self, news: pb.WatchJobsResponse) -> None:
@@ -98,15 +110,19 @@ class Mirror:
         if self.round == NO_ROUND:
             self._rounds += 1
             self.round = self._rounds
+            self.identities.begin()
+        if news.access_changed:
+            self.identities.begin()
         if news.HasField("models"):
             self.learn_word(MODELS, news.models, self.round)
         for job in news.jobs:
-            self.learn_job(job.segmentation_id, job.model_id, job.progress, self.round)
+            self.learn_job(job.segmentation_id, job.model_id, job.progress, self.round, job.owner)
 
     def lose(self) -> None:
         """End the round: the stream is lost."""
         self.round = NO_ROUND
         self._words.clear()
+        self.identities.end()
 
     def _replace(
         self,
@@ -116,8 +132,8 @@ class Mirror:
         before: _Job | None,
     ) -> _Job:
         now_s = self._clock()
-        last_round = before.round if before else NO_ROUND
-        job = _Job(model_id, told.Progress, _has_ended(told), Prepared(told), last_round, now_s)
+        last_round, owner = (before.round, before.owner) if before else (NO_ROUND, None)
+        job = _Job(model_id, told.Progress, _has_ended(told), Prepared(told), last_round, now_s, owner)
         self._jobs[segmentation_id] = job
         self._jobs.move_to_end(segmentation_id)
         while len(self._jobs) > self._jobs_max or self._oldest().changed_at_s < now_s - KEPT_S:

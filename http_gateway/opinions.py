@@ -25,7 +25,7 @@ async def feedback(exchange: Exchange) -> web.StreamResponse:
     core = exchange.services.core
     message = await _message(exchange, Model_pb2.SegmentationFeedback)
     request = pb.SendFeedbackRequest(feedback=message)
-    await core.ask(core.segmentation.SendFeedback, request, exchange.request_id)
+    await core.ask(core.segmentation.SendFeedback, request, exchange.metadata)
     return answers.answer_bytes(exchange, KEPT, answers.TEXT)
 
 
@@ -34,7 +34,7 @@ async def telemetry(exchange: Exchange) -> web.StreamResponse:
     core = exchange.services.core
     message = await _message(exchange, Model_pb2.SegmentationTelemetry)
     request = pb.SendTelemetryRequest(telemetry=message)
-    await core.ask(core.segmentation.SendTelemetry, request, exchange.request_id)
+    await core.ask(core.segmentation.SendTelemetry, request, exchange.metadata)
     return answers.answer_bytes(exchange, KEPT, answers.TEXT)
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from segint_grpc import logs
+from segint_grpc import refusal as early
 
 log = logging.getLogger(__name__)
 
@@ -87,10 +88,17 @@ def refusal_for(error: Exception) -> Refusal:
     return Refusal(500, _SERVER_FAILED)
 
 
-def told_by_core(code: grpc.StatusCode, details: str) -> Refusal:
-    """Return the refusal for a status of the core and the sentence it gave."""
+def told_by_core(code: grpc.StatusCode, details: str, retry_s: int | None = None) -> Refusal:
+    """Return the refusal for a status of the core and the sentence it gave.
+
+    Where it says to whoever came too often when to come again (`retry_s`), that is a 429.
+    """
+    if retry_s is not None:
+        return Refusal(429, details, {"Retry-After": str(retry_s)})
     retry_after_s = _RETRY_AFTER_S.get(code)
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
     return Refusal(HTTP_STATUSES.get(code, 500), details, headers)
 
 
@@ -98,7 +106,8 @@ def _from_core(error: grpc.aio.AioRpcError) -> Refusal:
     """Pass on the core's own sentence; gRPC's own texts name sockets and classes, so they stay in the log."""
     code = error.code()
     if _spoken_by_core(error):
-        return told_by_core(code, error.details() or _SERVER_FAILED)
+        retry_s = early.unpack_retry_s(error.initial_metadata() or ())
+        return told_by_core(code, error.details() or _SERVER_FAILED, retry_s)
     log.warning("the core did not answer: %s", error.details(), extra={"status": code.name})
     return told_by_core(code, _TRANSPORT_SENTENCES.get(HTTP_STATUSES.get(code, 500), _SERVER_FAILED))
 

@@ -9,7 +9,7 @@ from http_gateway import catalog, events, operations, opinions, segmentation
 from http_gateway.answers import TEXT
 from http_gateway.figures import CONTENT_TYPE
 from http_gateway.negotiation import JSON
-from http_gateway.routing import Route
+from http_gateway.routing import Needs, Route
 
 _JOB = "/api/v2/Model/{model}/segmentation/{id}"
 
@@ -80,8 +80,17 @@ ROUTES: tuple[Route, ...] = (
         body=Model_pb2.SegmentationTelemetry,
         body_max_bytes=opinions.OPINION_MAX_BYTES,
     ),
-    Route("GET", "/healthz", operations.alive, "Whether this process answers.", JSON),
-    Route("GET", "/readyz", operations.ready, "Whether a job posted now would run; 503 where not.", JSON),
-    Route("GET", "/metrics", operations.metrics, "Figures for Prometheus.", CONTENT_TYPE),
-    Route("GET", "/openapi.json", operations.openapi, "This description.", JSON),
+    Route("GET", "/healthz", operations.alive, "Whether this process answers.", JSON, needs=Needs.HEALTH),
+    Route(
+        "GET",
+        "/readyz",
+        operations.ready,
+        "Whether a job posted now would run; 503 where not.",
+        JSON,
+        needs=Needs.HEALTH,
+    ),
+    Route(
+        "GET", "/metrics", operations.metrics, "Figures for Prometheus.", CONTENT_TYPE, needs=Needs.METRICS
+    ),
+    Route("GET", "/openapi.json", operations.openapi, "This description.", JSON, needs=Needs.HEALTH),
 )

@@ -5,11 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import unquote_to_bytes
 
 from google.protobuf.message import Message
 
 from http_gateway.exchange import Handler
+
+
+class Needs(StrEnum):
+    """What a route asks of whoever calls it."""
+
+    CLIENT = "client"
+    """What the setting `client_mode` says."""
+    HEALTH = "health"
+    """What the setting `health` says."""
+    METRICS = "metrics"
+    """An address on this machine, or in the setting `metrics_allow`."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class Route:
     """The message that it takes, always as protobuf."""
     body_max_bytes: int = 0
     """Largest body; 0: as large as the setting `upload_max_bytes` allows."""
+    needs: Needs = Needs.CLIENT
     log_level: int = logging.INFO
     """Of the line in the log for an answer where all is well."""
 

@@ -13,7 +13,6 @@ from generated.segint.v1 import segmentation_pb2 as pb
 from http_gateway import answers, intake
 from http_gateway.core import ResultCall, SubmitCall
 from http_gateway.exchange import Exchange
-from http_gateway.mirror import Mirror
 from http_gateway.negotiation import JSON, PROTOBUF
 from http_gateway.prepared import Prepared, to_json
 from http_gateway.refusals import Refusal, told_by_core
@@ -24,7 +23,7 @@ from segint_grpc import refusal as early
 async def post(exchange: Exchange) -> web.StreamResponse:
     """Forward a ModelInput to the core as it comes and answer its SegmentationTask."""
     mirror = exchange.services.mirror
-    call, asked_in = exchange.services.core.submit(exchange.request_id), mirror.round
+    call, asked_in = exchange.services.core.submit(exchange.metadata), mirror.round
     try:
         response = await _upload(exchange, call)
     finally:
@@ -33,18 +32,20 @@ async def post(exchange: Exchange) -> web.StreamResponse:
     if not response.repeated_post:
         # A new job is at 0 %, and the core tells when it is not any more.
         new = Model_pb2.SegmentationProgress()
-        mirror.learn_job(response.task.SegmentationID, exchange.parameters["model"], new, asked_in)
+        job_id, model_id = response.task.SegmentationID, exchange.parameters["model"]
+        mirror.learn_job(job_id, model_id, new, asked_in, exchange.viewer)
     return answers.answer(exchange, response.task)
 
 
 async def progress(exchange: Exchange) -> web.StreamResponse:
     """Answer the SegmentationProgress of a job, which the core pushes while the job is under way."""
     core, mirror = exchange.services.core, exchange.services.mirror
-    known, asked_in = mirror.job(exchange.parameters["id"], exchange.parameters["model"]), mirror.round
+    asked_in = mirror.round
+    known = mirror.job(exchange.parameters["id"], exchange.parameters["model"], exchange.viewer)
     if known is None:
         request = pb.GetProgressRequest(**exchange.job)
-        response = await core.ask(core.segmentation.GetProgress, request, exchange.request_id)
-        known = _learn(mirror, response.job, asked_in)
+        response = await core.ask(core.segmentation.GetProgress, request, exchange.metadata)
+        known = _learn(exchange, response.job, asked_in)
     return answers.answer_prepared(exchange, known)
 
 
@@ -53,14 +54,14 @@ async def cancel(exchange: Exchange) -> web.StreamResponse:
     core, mirror = exchange.services.core, exchange.services.mirror
     asked_in = mirror.round
     request = pb.CancelRequest(**exchange.job)
-    response = await core.ask(core.segmentation.Cancel, request, exchange.request_id)
-    return answers.answer_prepared(exchange, _learn(mirror, response.job, asked_in))
+    response = await core.ask(core.segmentation.Cancel, request, exchange.metadata)
+    return answers.answer_prepared(exchange, _learn(exchange, response.job, asked_in))
 
 
 async def result(exchange: Exchange) -> web.StreamResponse:
     """Answer the stored ModelOutput: its bytes as the core sends them, or translated into JSON."""
     request = pb.GetResultRequest(**exchange.job)
-    call = exchange.services.core.result(request, exchange.request_id)
+    call = exchange.services.core.result(request, exchange.metadata)
     try:
         first = await _read(call)
         if first is None or first.WhichOneof("part") != "header":
@@ -72,8 +73,10 @@ async def result(exchange: Exchange) -> web.StreamResponse:
         call.cancel()
 
 
-def _learn(mirror: Mirror, job: job_pb2.JobProgress, asked_in: int) -> Prepared:
-    return mirror.learn_job(job.segmentation_id, job.model_id, job.progress, asked_in)
+def _learn(exchange: Exchange, job: job_pb2.JobProgress, asked_in: int) -> Prepared:
+    """Return how far a job is that the core has just told this request's caller of."""
+    mirror = exchange.services.mirror
+    return mirror.learn_job(job.segmentation_id, job.model_id, job.progress, asked_in, exchange.viewer)
 
 
 async def _upload(exchange: Exchange, call: SubmitCall) -> pb.SubmitResponse:
@@ -120,10 +123,12 @@ async def _answer_of(call: SubmitCall) -> pb.SubmitResponse:
     try:
         return await call
     except grpc.aio.AioRpcError:
-        told = early.unpack(await call.initial_metadata())
+        metadata = await call.initial_metadata()
+        told = early.unpack(metadata)
         if told is None:
             raise
-        raise told_by_core(grpc.StatusCode[told[0]], told[1]) from None
+        retry_s = early.unpack_retry_s(metadata)
+        raise told_by_core(grpc.StatusCode[told[0]], told[1], retry_s) from None
 
 
 async def _read(call: ResultCall) -> pb.GetResultResponse | None:

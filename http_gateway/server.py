@@ -17,12 +17,12 @@ from http_gateway.follower import following
 from http_gateway.front import Front
 from http_gateway.metrics import Metrics
 from http_gateway.mirror import Mirror
-from http_gateway.networks import check_listening, parse_endpoint, parse_networks
 from http_gateway.openapi import describe
 from http_gateway.routes import ROUTES
 from http_gateway.routing import Router
 from http_gateway.service_url import Machine, check_public_url
 from segint_grpc import errors
+from segint_grpc.networks import check_exposure, parse_endpoint, parse_networks
 from segint_grpc.settings import Settings
 
 _CLEANUP_S = 0.25
@@ -48,12 +48,13 @@ async def serve(settings: Settings) -> AsyncIterator[Gateway]:
         StartRefused: it must not, or cannot, listen there.
     """
     check_public_url(settings.public_url)
-    host, port = parse_endpoint(settings.http)
-    check_listening(host, parse_networks(settings.allow))
+    host, port = parse_endpoint(settings.http, "http")
+    check_exposure(settings, "http", host)
     async with AsyncExitStack() as stack:
         core = Core(core_target(settings))
         stack.push_async_callback(core.close)
-        services = Services(settings, core, Mirror(), Metrics(), Machine(), describe(ROUTES))
+        proxies = parse_networks(settings.trusted_proxies, "trusted_proxies")
+        services = Services(settings, core, Mirror(), Metrics(), Machine(), describe(ROUTES), proxies)
         await stack.enter_async_context(following(core, services.mirror))
         front = Front(services, Router(ROUTES))
         runner = web.ServerRunner(ConnectionServer(front, services), shutdown_timeout=_CLEANUP_S)

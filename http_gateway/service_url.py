@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psutil
 from aiohttp import web
 
-from http_gateway.networks import Address, parse_address
 from segint_grpc import errors
+from segint_grpc.networks import Address, parse_address
 
 API_PATH = "/api/v2/"
 _CACHE_S = 60.0

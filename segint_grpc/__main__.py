@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from segint_grpc import allocator, errors, home, lifeline, locks, logs, settings
+from segint_grpc import allocator, errors, home, lifeline, locks, logs, networks, settings
 from segint_grpc.worker import fork_server, machine
 
 PATIENCE_S = 5.0
@@ -17,6 +17,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m segint_grpc", description="The SegInt core.")
     parser.add_argument("--home", help="folder of the server's files (SEGINT_HOME)")
     parser.add_argument("--grpc", metavar="HOST:PORT", help="address for gRPC clients (SEGINT_GRPC)")
+    parser.add_argument("--allow", metavar="CIDR,…", help="networks that may connect (SEGINT_ALLOW)")
+    parser.add_argument("--client-mode", help="open, token or network (SEGINT_CLIENT_MODE)")
     lifeline.add_arguments(parser)
     arguments = parser.parse_args()
     allocator.give_back_memory()
@@ -24,7 +26,10 @@ def main() -> int:
         if arguments.die_with_parent:
             lifeline.die_with_parent(arguments.ready_fd)
         home.private_umask()
-        chosen = settings.load({"home": arguments.home, "grpc": arguments.grpc})
+        given = {name: getattr(arguments, name) for name in ("home", "grpc", "allow", "client_mode")}
+        chosen = settings.load(given)
+        host, _ = networks.parse_endpoint(chosen.grpc, "grpc")
+        networks.check_exposure(chosen, "grpc", host)
         place = home.Home(chosen.home_path)
         place.create()
         refusal = f"Another core is running in the home {place.path}; stop it or choose another --home."

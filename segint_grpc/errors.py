@@ -67,6 +67,14 @@ class UnknownFamily(NotFound):
     """No model family of that name is here."""
 
 
+class UnknownToken(NotFound):
+    """There is no token of that id."""
+
+
+class UnknownUser(NotFound):
+    """There is no user of that name."""
+
+
 class NotNow(SegIntError):
     """The request makes sense, but not in the present state."""
 
@@ -111,6 +119,15 @@ class QueueFull(Exhausted):
     """The queue is full."""
 
 
+class TooOften(Exhausted):
+    """The caller asks too often."""
+
+    def __init__(self, message: str = "", retry_s: float = 1.0) -> None:
+        """Keep after how many seconds another try is worth it."""
+        super().__init__(message)
+        self.retry_s = retry_s
+
+
 class DiskFull(Exhausted):
     """The disk is full."""
 
@@ -121,6 +138,17 @@ class Unavailable(SegIntError):
 
 class Forbidden(SegIntError):
     """The caller may not do that here."""
+
+
+class Unauthenticated(SegIntError):
+    """A valid token is needed here: send it as `authorization: Bearer TOKEN`.
+
+    It may be missing, mistyped, expired or revoked; an administrator makes one with `segint token create`.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        """Say the same of whatever is wrong with a credential: a stranger learns nothing from it."""
+        super().__init__(message or " ".join((inspect.getdoc(type(self)) or "").split()))
 
 
 class StaleLease(SegIntError):

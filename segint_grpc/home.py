@@ -31,6 +31,7 @@ class Home:
         self.run = path / "run"
         self.logs = path / "logs"
         self.backups = path / "backups"
+        self.token_key = path / "token.key"
 
     def create(self) -> None:
         """Make every folder that is missing, private to the user.
@@ -54,18 +55,27 @@ class Home:
             ) from None
 
     @property
-    def socket(self) -> Path:
-        """The core's unix socket: in the home, or in a short private folder where that path is too long."""
-        path = self.run / "core.sock"
+    def admin_socket(self) -> Path:
+        """Where whoever can open it, the home's owner, is administrator."""
+        return self._socket("admin.sock")
+
+    @property
+    def gateway_socket(self) -> Path:
+        """Where the gateway comes in, and is believed whom it forwards."""
+        return self._socket("gateway.sock")
+
+    def _socket(self, name: str) -> Path:
+        """Return the socket's path: in the home, or in a short private folder where that path is too long."""
+        path = self.run / name
         if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
             return path
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-        folder = _short_folder(f"segint-{os.getuid()}-{digest}", len("/core.sock"))
+        folder = _short_folder(f"segint-{os.getuid()}-{digest}", len(f"/{name}"))
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != 0o700 or folder.is_symlink():
             raise errors.StartRefused(f"The folder {folder} is not this user's alone; remove it.")
-        return folder / "core.sock"
+        return folder / name
 
 
 def _short_folder(name: str, further_bytes: int) -> Path:

@@ -7,6 +7,7 @@ code and details there first, and whoever streams requests to it looks there whe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 STATUS_METADATA = "segint-status"
@@ -16,9 +17,22 @@ DETAILS_METADATA = "segint-details-bin"
 """The status details in UTF-8."""
 
 
-def pack(code: str, details: str) -> tuple[tuple[str, str | bytes], ...]:
+RETRY_METADATA = "segint-retry-s"
+"""Where the caller came too often: after how many seconds (whole, 1 or more) another try is worth it."""
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+def pack(code: str, details: str, retry_s: float | None = None) -> Metadata:
     """Return the initial metadata that tell of a refusal."""
-    return ((STATUS_METADATA, code), (DETAILS_METADATA, details.encode()))
+    retry = () if retry_s is None else ((RETRY_METADATA, str(math.ceil(max(retry_s, 1)))),)
+    return ((STATUS_METADATA, code), (DETAILS_METADATA, details.encode()), *retry)
+
+
+def unpack_retry_s(metadata: Iterable[tuple[str, str | bytes]]) -> int | None:
+    """Return after how many seconds `metadata` say that another try is worth it, None where they don't."""
+    told = dict(iter(metadata)).get(RETRY_METADATA)
+    return int(told) if isinstance(told, str) and told.isdigit() else None
 
 
 def unpack(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[str, str] | None:

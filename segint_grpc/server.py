@@ -18,18 +18,28 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from generated.segint.v1 import jobs_pb2_grpc, models_pb2_grpc, operations_pb2_grpc, segmentation_pb2_grpc
-from segint_grpc import lifeline
+from generated.segint.v1 import (
+    access_pb2_grpc,
+    jobs_pb2_grpc,
+    models_pb2_grpc,
+    operations_pb2_grpc,
+    segmentation_pb2_grpc,
+)
+from segint_grpc import lifeline, networks
 from segint_grpc.api import doors, reflection
+from segint_grpc.api.access import AccessServicer
+from segint_grpc.api.doorkeeper import Doorkeeper
 from segint_grpc.api.jobs import JobsServicer
 from segint_grpc.api.models import ModelsServicer
 from segint_grpc.api.operations import OperationsServicer
 from segint_grpc.api.segmentation import SegmentationServicer
+from segint_grpc.domain.access import Door
 from segint_grpc.home import Home
 from segint_grpc.service.job_administration import JobAdministration
 from segint_grpc.service.job_statistics import Statistics
 from segint_grpc.service.opinions import Opinions
 from segint_grpc.service.services import Services, going_on, services
+from segint_grpc.service.throttle import Throttle
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import open_store
 from segint_grpc.worker.fork_server import ForkServer
@@ -68,13 +78,14 @@ async def _run(settings: Settings, home: Home, forks: ForkServer, ready_fd: int 
 @asynccontextmanager
 async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterator[dict[str, str]]:
     """Serve while the context lasts; gives the addresses that it answers on."""
+    networks.check_exposure(settings, "grpc", networks.parse_endpoint(settings.grpc, "grpc")[0])
     async with AsyncExitStack() as stack:
         store = stack.enter_context(open_store(home))
         options = PoolOptions.of(settings, home)
         pool = await stack.enter_async_context(WorkerPool(forks, options))
         running = await stack.enter_async_context(services(settings, store, pool))
         checker = health.HealthServicer()
-        facts = await _open_doors(stack, settings, home, _registered(running, pool, checker))
+        facts = await _open_doors(stack, running, home, _registered(running, pool, checker))
         stack.callback(running.context.board.close)
         stack.push_async_callback(checker.enter_graceful_shutdown)
         await stack.enter_async_context(going_on(_tell_readiness(checker, pool)))
@@ -87,7 +98,7 @@ def _registered(
 ) -> list[doors.Registered]:
     context = running.context
     segmentation = SegmentationServicer(
-        running.submissions, running.jobs, running.models, context.figures, context.hop
+        running.submissions, running.jobs, running.models, running.credentials, context
     )
     models = ModelsServicer(running.models, running.jobs, running.runs, Statistics(context))
     administration = JobAdministration(context, running.jobs, running.submissions, running.dispatcher)
@@ -98,26 +109,34 @@ def _registered(
         "segint.v1.Models": partial(models_pb2_grpc.add_ModelsServicer_to_server, models),
         "segint.v1.Jobs": partial(jobs_pb2_grpc.add_JobsServicer_to_server, jobs),
         "segint.v1.Operations": partial(operations_pb2_grpc.add_OperationsServicer_to_server, operations),
+        "segint.v1.Access": partial(
+            access_pb2_grpc.add_AccessServicer_to_server,
+            AccessServicer(running.credentials, running.users, context.store.now),
+        ),
         "grpc.health.v1.Health": partial(health_pb2_grpc.add_HealthServicer_to_server, checker),
     }
     return [doors.Registered(name, add_to) for name, add_to in adders.items()]
 
 
 async def _open_doors(
-    stack: AsyncExitStack, settings: Settings, home: Home, registered: list[doors.Registered]
+    stack: AsyncExitStack, running: Services, home: Home, registered: list[doors.Registered]
 ) -> dict[str, str]:
-    """Bind and start both doors; at the context's end they close before anything below them."""
-    names = [service.name for service in registered]
-    everything = [*registered, *reflection.services(names)]
-    public = [service for service in everything if service.name not in doors.PRIVATE]
-    tcp = doors.build_door(public, settings.allow, doors.PRIVATE)
-    unix = doors.build_door(everything)
-    address = doors.bind_tcp(tcp, settings.grpc)
-    doors.bind_unix(unix, home.socket)
-    for server in (tcp, unix):
+    """Bind and start every door; at the context's end they close before anything below them."""
+    settings = running.context.settings
+    everything = [*registered, *reflection.services([service.name for service in registered])]
+    throttle = Throttle(settings.bad_tokens_max, settings.bad_token_pause_s)
+    servers: dict[Door, grpc.aio.Server] = {}
+    for door in Door:
+        keeper = Doorkeeper(door, settings, running.credentials, throttle)
+        served = [s for s in everything if door is not Door.GATEWAY_SOCKET or s.name in doors.FOR_GATEWAY]
+        servers[door] = doors.build_door(served, keeper)
+    address = doors.bind_tcp(servers[Door.TCP], settings.grpc)
+    doors.bind_unix(servers[Door.ADMIN_SOCKET], home.admin_socket)
+    doors.bind_unix(servers[Door.GATEWAY_SOCKET], home.gateway_socket)
+    for server in servers.values():
         await server.start()
-    stack.push_async_callback(_close_doors, [tcp, unix], settings.stop_grace_s)
-    return {"grpc": address, "socket": str(home.socket)}
+    stack.push_async_callback(_close_doors, list(servers.values()), settings.stop_grace_s)
+    return {"grpc": address, "socket": str(home.admin_socket)}
 
 
 async def _close_doors(servers: list[grpc.aio.Server], grace_s: float) -> None:

@@ -22,8 +22,11 @@ MIB = 1024 * 1024
 
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-OTHER_VARIABLES = frozenset({"SEGINT_SERVER"})
-"""What else of this project is read from the environment: the command line's server."""
+OTHER_VARIABLES = frozenset({"SEGINT_SERVER", "SEGINT_GRPC_SERVER", "SEGINT_TOKEN", "SEGINT_TOKEN_FILE"})
+"""What else of this project is read from the environment: the command line's server and token."""
+
+OPEN, TOKEN, NETWORK = CLIENT_MODES = ("open", "token", "network")
+"""What a client needs: nothing, a token, or an address in one of the networks of `allow`."""
 
 
 def _setting(
@@ -51,8 +54,30 @@ class Settings:
     allow: tuple[str, ...] = _setting(
         (), "Networks (CIDR) that may connect; asked for when listening beyond loopback"
     )
+    client_mode: str = _setting(
+        "",
+        "What clients need: open (nothing), token, network (see allow); empty: network if allow is given",
+        choices=("", *CLIENT_MODES),
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Networks (CIDR) of the proxies whose X-Forwarded-For is believed"
+    )
+    health: str = _setting(
+        OPEN,
+        "What health, reflection and /openapi.json need: open (nothing) or token",
+        choices=(OPEN, TOKEN),
+    )
+    metrics_allow: tuple[str, ...] = _setting(
+        (), "Networks (CIDR) that may read /metrics, beside this machine"
+    )
+    bad_tokens_max: int = _setting(
+        10, "Bad tokens from one address in a row before it has to wait between them", minimum=1
+    )
+    bad_token_pause_s: float = _setting(
+        60.0, "Longest time that an address has to wait after a bad token", minimum=1
+    )
     public_url: str = _setting("", "URL under which clients reach the server; empty: from the request's Host")
-    core: str = _setting("", "Where the gateway finds the core; empty: the unix socket in the home")
+    core: str = _setting("", "Where the gateway finds the core; empty: the gateway's socket in the home")
 
     upload_max_bytes: int = _setting(2048 * MIB, "Largest posted body", minimum=1)
     voxels_max: int = _setting(536_870_912, "Most voxels of one volume (512 x 512 x 2048)", minimum=1)
@@ -97,6 +122,11 @@ class Settings:
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR", choices=LOG_LEVELS)
     log_max_bytes: int = _setting(20 * MIB, "Size at which a log file is rotated", minimum=1024)
     log_files: int = _setting(5, "Rotated log files that are kept", minimum=0)
+
+    @property
+    def mode(self) -> str:
+        """What clients need, one of `CLIENT_MODES`."""
+        return self.client_mode or (NETWORK if self.allow else OPEN)
 
     @property
     def home_path(self) -> Path:

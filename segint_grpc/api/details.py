@@ -6,6 +6,7 @@ in the trailing metadata `grpc-status-details-bin`. The request id also stays in
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TypeVar
@@ -37,6 +38,8 @@ RESOURCE_TYPES: dict[type[errors.SegIntError], str] = {
     errors.UnknownModel: "Radiomics.ModelVersion",
     errors.UnknownFamily: "Radiomics.ModelFamily",
     errors.UnknownJob: "Radiomics.SegmentationTask",
+    errors.UnknownToken: "segint.v1.Token",
+    errors.UnknownUser: "segint.v1.User",
     errors.NotFound: "segint.v1.ModelFile",
 }
 """What there is none of, by the error's nearest class."""
@@ -59,10 +62,10 @@ def _details(error: Exception) -> Iterator[Message]:
     """Yield what is known of `error`, the most useful first."""
     if isinstance(error, errors.InvalidFields):
         yield _bad_request(error)
-    delay_s = _nearest(RETRY_DELAY_S, error)
+    delay_s = error.retry_s if isinstance(error, errors.TooOften) else _nearest(RETRY_DELAY_S, error)
     if delay_s is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromSeconds(delay_s)
+        retry.retry_delay.FromSeconds(math.ceil(delay_s))
         yield retry
     yield _error_info(error)
     resource_type = _nearest(RESOURCE_TYPES, error)

@@ -1,25 +1,22 @@
-"""The two doors of the core: a TCP port for clients, and a unix socket in the private home for the rest.
+"""The doors of the core: TCP, and two unix sockets in the private home, for its owner and for the gateway.
 
-Administration answers on the unix socket alone: who can open it owns the home already.
+Who comes in where as whom is in api/doorkeeper.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from segint_grpc import errors
-from segint_grpc.api import peers
-from segint_grpc.api.interceptors import Guard
+from segint_grpc.api.interceptors import Admitting, Guard
 from segint_grpc.home import unix_target
 
-PRIVATE = frozenset(
-    {"segint.v1.Models", "segint.v1.Jobs", "segint.v1.Operations", "segint.v1.Segmentation/WatchJobs"}
-)
-"""The services and methods that answer on the unix socket alone."""
+FOR_GATEWAY = frozenset({"segint.v1.Segmentation", "segint.v1.Operations", "grpc.health.v1.Health"})
+"""What answers on the gateway's socket: jobs, and whether and how the core works."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # Without this a second server takes the same port in silence (pitfall of SO_REUSEPORT).
@@ -46,18 +43,9 @@ class Registered:
     add_to: Callable[[grpc.aio.Server], None]
 
 
-def build_door(
-    services: Sequence[Registered], allow: Sequence[str] = (), elsewhere: Collection[str] = ()
-) -> grpc.aio.Server:
-    """Return a server, not bound and not started, that answers `services`.
-
-    Callers over TCP must be on this machine or in a network of `allow` (CIDR; empty: any). Calls to the
-    services named in `elsewhere` are refused with a sentence that says where they answer.
-
-    Raises:
-        InvalidSetting: `allow` names something that is no network.
-    """
-    server = grpc.aio.server(interceptors=[Guard(peers.parse_networks(allow), elsewhere)], options=OPTIONS)
+def build_door(services: Sequence[Registered], doorkeeper: Admitting) -> grpc.aio.Server:
+    """Return a server, not bound and not started, that answers whom `doorkeeper` admits with `services`."""
+    server = grpc.aio.server(interceptors=[Guard(doorkeeper)], options=OPTIONS)
     for service in services:
         service.add_to(server)
     return server

@@ -8,7 +8,8 @@ from google.protobuf.message import DecodeError, Message
 
 from generated.radiomics import Model_pb2
 from generated.segint.v1 import jobs_pb2
-from segint_grpc.api.segmentation import progress_of, timestamp
+from segint_grpc.api.segmentation import progress_of
+from segint_grpc.api.timestamps import timestamp
 from segint_grpc.domain.timeline import Event, Run
 from segint_grpc.service.jobs import JobView
 from segint_grpc.service.opinions import OpinionView

@@ -53,6 +53,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         """Jobs, queue, stages, slots and loaded models."""
         counts = await self._context.hop.run(self._context.store.jobs.counts)
         figures = self._context.figures
+        disk_bytes, free_bytes = await self._context.hop.run(self._context.store.media.disk_bytes)
         return operations_pb2.GetFiguresResponse(
             jobs=[
                 operations_pb2.JobCount(model_id=model_id, state=STATES[state], count=count)
@@ -70,6 +71,8 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
                 )
                 for model in self._loaded()
             ],
+            disk_free_bytes=free_bytes,
+            disk_bytes=disk_bytes,
         )
 
 

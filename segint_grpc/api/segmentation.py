@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from generated.radiomics import Model_pb2
-from generated.segint.v1 import job_pb2, segmentation_pb2, segmentation_pb2_grpc
+from generated.segint.v1 import access_pb2, job_pb2, segmentation_pb2, segmentation_pb2_grpc
 from segint_grpc import __version__, errors
-from segint_grpc.api.peers import address_of
+from segint_grpc.api.access import SCOPES
+from segint_grpc.api.timestamps import timestamp
+from segint_grpc.domain import access
+from segint_grpc.domain.access import Door
 from segint_grpc.domain.jobs import Job, JobState
-from segint_grpc.service.figures import Figures
-from segint_grpc.service.hop import Hop
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.credentials import Credentials
 from segint_grpc.service.jobs import Jobs, JobView
 from segint_grpc.service.models import Models
 from segint_grpc.service.submission import Posting, Submissions
@@ -39,14 +40,20 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
     """What a client of SegInt does."""
 
     def __init__(
-        self, submissions: Submissions, jobs: Jobs, models: Models, figures: Figures, hop: Hop
+        self,
+        submissions: Submissions,
+        jobs: Jobs,
+        models: Models,
+        credentials: Credentials,
+        context: ServiceContext,
     ) -> None:
         """Answer from the services."""
         self._submissions = submissions
         self._jobs = jobs
         self._models = models
-        self._figures = figures
-        self._hop = hop
+        self._credentials = credentials
+        self._figures = context.figures
+        self._hop = context.hop
 
     async def ListModels(
         self, request: segmentation_pb2.ListModelsRequest, context: Context
@@ -64,7 +71,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         header = first.header
         posting = Posting(
             model_id=header.model_id,
-            caller=header.caller or str(address_of(context.peer()) or "local"),
+            caller=_caller_of(header),
             size_bytes=header.size_bytes if header.HasField("size_bytes") else None,
         )
         job, repeated = await self._submissions.submit(posting, _chunks(request_iterator))
@@ -90,7 +97,8 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
     ) -> AsyncIterator[segmentation_pb2.WatchJobsResponse]:
         """Everything that a gateway can answer by itself."""
         async for news in self._jobs.watch_all():
-            answer = segmentation_pb2.WatchJobsResponse(jobs=[news_of(job) for job in news.jobs])
+            jobs = [news_of(job) for job in news.jobs]
+            answer = segmentation_pb2.WatchJobsResponse(jobs=jobs, access_changed=news.access)
             if news.models:
                 answer.models.CopyFrom(await self._models.offered())
             yield answer
@@ -165,6 +173,19 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServicer):
         information = Model_pb2.ApiInformation(Version=__version__)
         return segmentation_pb2.GetApiInformationResponse(api_information=information)
 
+    async def Identify(
+        self, request: segmentation_pb2.IdentifyRequest, context: Context
+    ) -> segmentation_pb2.IdentifyResponse:
+        """Whom the caller is taken for."""
+        caller = access.current.get()
+        answer = segmentation_pb2.IdentifyResponse(
+            principal=caller.principal, scope=SCOPES.get(caller.scope, access_pb2.SCOPE_UNSPECIFIED)
+        )
+        expires_at = self._credentials.expiry(caller.principal.removeprefix("token:"))
+        if expires_at is not None:
+            answer.expires_at.CopyFrom(timestamp(expires_at))
+        return answer
+
 
 def progress_of(view: JobView) -> job_pb2.JobProgress:
     """Return a job as the services show it."""
@@ -190,7 +211,7 @@ def progress_of(view: JobView) -> job_pb2.JobProgress:
 def news_of(job: Job) -> segmentation_pb2.JobNews:
     """Return what a gateway keeps of a job."""
     return segmentation_pb2.JobNews(
-        segmentation_id=job.id, model_id=job.model_id, progress=segmentation_progress(job)
+        segmentation_id=job.id, model_id=job.model_id, progress=segmentation_progress(job), owner=job.owner
     )
 
 
@@ -203,11 +224,12 @@ def segmentation_progress(job: Job) -> Model_pb2.SegmentationProgress:
     return Model_pb2.SegmentationProgress(Progress=job.percent, Errors=text, ErrorCode=code)
 
 
-def timestamp(moment: datetime) -> Timestamp:
-    """Return a UTC `moment` as protobuf's Timestamp."""
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
+def _caller_of(header: segmentation_pb2.SubmitHeader) -> str:
+    """Return who posts: over the network what a post says of itself never stands for its address."""
+    caller = access.current.get()
+    if caller.door is Door.TCP:
+        return f"{caller.address} {header.caller}".strip()
+    return (caller.address if caller.door is Door.GATEWAY_SOCKET else header.caller) or "local"
 
 
 async def _chunks(requests: AsyncIterator[segmentation_pb2.SubmitRequest]) -> AsyncIterator[bytes]:

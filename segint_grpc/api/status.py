@@ -14,6 +14,7 @@ STATUS_CODES: dict[type[errors.SegIntError], grpc.StatusCode] = {
     errors.TooLarge: grpc.StatusCode.OUT_OF_RANGE,
     errors.Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.Forbidden: grpc.StatusCode.PERMISSION_DENIED,
     errors.Outdated: grpc.StatusCode.ABORTED,
     errors.StaleLease: grpc.StatusCode.ABORTED,

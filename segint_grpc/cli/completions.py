@@ -14,7 +14,8 @@ import click
 
 from generated.segint.v1 import jobs_pb2
 from segint_grpc import errors
-from segint_grpc.cli.options import chosen_home
+from segint_grpc.cli.options import chosen_place, chosen_token
+from segint_grpc.client.access import Access
 from segint_grpc.client.administration import Administration
 from segint_grpc.client.job_administration import JobAdministration
 
@@ -24,7 +25,7 @@ JOBS_MAX = 50
 
 def version_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the versions of the home's server."""
-    with suppress(errors.SegIntError), Administration(chosen_home(ctx.params.get("home"))) as server:
+    with suppress(errors.SegIntError), Administration(chosen_place(ctx.params.get("home"), ctx)) as server:
         families = server.families()
         return _fitting(
             (version.version_id for family in families for version in family.versions), incomplete
@@ -34,16 +35,30 @@ def version_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 def family_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the families of the home's server."""
-    with suppress(errors.SegIntError), Administration(chosen_home(ctx.params.get("home"))) as server:
+    with suppress(errors.SegIntError), Administration(chosen_place(ctx.params.get("home"), ctx)) as server:
         return _fitting((family.family.CanonicalName for family in server.families()), incomplete)
     return []
 
 
 def job_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the newest jobs of the home's server."""
-    with suppress(errors.SegIntError), JobAdministration(chosen_home(ctx.params.get("home"))) as server:
+    with suppress(errors.SegIntError), JobAdministration(chosen_place(ctx.params.get("home"), ctx)) as server:
         newest = itertools.islice(server.jobs(jobs_pb2.JobFilter()), JOBS_MAX)
         return _fitting((summary.job.segmentation_id for summary in newest), incomplete)
+    return []
+
+
+def token_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the tokens that count, with what they are for left out: some shells show ids alone."""
+    with suppress(errors.SegIntError), Access(chosen_place(ctx.params.get("home"), ctx)) as server:
+        return _fitting((token.id for token in server.tokens() if token.valid), incomplete)
+    return []
+
+
+def user_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the users of the home's server."""
+    with suppress(errors.SegIntError), Access(chosen_place(ctx.params.get("home"), ctx)) as server:
+        return _fitting((user.name for user in server.users()), incomplete)
     return []
 
 
@@ -53,7 +68,7 @@ def offered_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     from segint_grpc.client.trial_job import offered_by
 
     with suppress(errors.SegIntError):
-        offered = asyncio.run(offered_by(str(ctx.params.get("server"))))
+        offered = asyncio.run(offered_by(str(ctx.params.get("server")), chosen_token(ctx)))
         return _fitting((v.ID for family in offered.Models for v in family.ModelVersions), incomplete)
     return []
 

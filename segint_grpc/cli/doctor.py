@@ -12,7 +12,7 @@ import click
 from segint_grpc import settings as settings_of
 from segint_grpc.cli.completions import version_ids
 from segint_grpc.cli.doctor_server import check_server
-from segint_grpc.cli.options import home_option, json_option
+from segint_grpc.cli.options import json_option, only_home_option
 from segint_grpc.cli.output import one_line
 from segint_grpc.client.findings import Finding, Level
 from segint_grpc.client.machine_checks import check_disk, check_home
@@ -32,7 +32,7 @@ COLORS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
     shell_complete=version_ids,
     help="The model for the trial job.",
 )
-@home_option
+@only_home_option
 @json_option
 def doctor(model_id: str, home: str | None, as_json: bool) -> None:
     """Check disk, home, versions, GPU, ports, core and gateway, and run a trial job over HTTP.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
+from segint_grpc.client.access import Access
 from segint_grpc.client.findings import Finding, ok, problem, warning
 from segint_grpc.client.job_administration import JobAdministration
 from segint_grpc.client.operations import Operations
@@ -19,6 +21,8 @@ from segint_grpc.serve.addresses import Endpoint, check_listening, parse_endpoin
 from segint_grpc.settings import Settings
 
 CONNECT_S = 5.0
+TRIAL_TOKEN = "segint doctor"
+TRIAL_TOKEN_LIFETIME = timedelta(minutes=10)
 
 
 def check_server(settings: Settings, home: Home, model_id: str) -> Iterator[Finding]:
@@ -63,23 +67,50 @@ def _core(home: Home) -> Finding:
 
 
 def _gateway_and_job(home: Home, url: str, model_id: str) -> Iterator[Finding]:
+    with ExitStack() as stack:
+        try:
+            token, offered = _offered(home, url, stack)
+        except errors.SegIntError as error:
+            yield problem("gateway", str(error), f"tail {home.logs}/*.log")
+            return
+        yield from _tried(home, url, offered, model_id, token)
+
+
+def _offered(home: Home, url: str, stack: ExitStack) -> tuple[str, Model_pb2.ModelsCollection]:
+    """Return what the gateway offers, and the token that it takes to be told, which ends with `stack`."""
     try:
-        offered = asyncio.run(offered_by(url))
-    except errors.SegIntError as error:
-        yield problem("gateway", str(error), f"tail {home.logs}/*.log")
-        return
+        return "", asyncio.run(offered_by(url))
+    except errors.Unauthenticated:
+        token = stack.enter_context(_trial_token(home))
+        return token, asyncio.run(offered_by(url, token))
+
+
+@contextmanager
+def _trial_token(home: Home) -> Iterator[str]:
+    """Give a token for the trial alone."""
+    with Access(home) as access:
+        made = access.create_token(TRIAL_TOKEN, "client", datetime.now(UTC) + TRIAL_TOKEN_LIFETIME)
+        try:
+            yield made.secret
+        finally:
+            access.revoke_token(made.token.id)
+
+
+def _tried(
+    home: Home, url: str, offered: Model_pb2.ModelsCollection, model_id: str, token: str
+) -> Iterator[Finding]:
     count = sum(len(family.ModelVersions) for family in offered.Models)
     yield ok("gateway", f"{url} answers and offers {count} model version{'' if count == 1 else 's'}.")
-    yield _job(home, url, offered, model_id)
+    yield _job(home, url, offered, model_id, token)
 
 
-def _job(home: Home, url: str, offered: Model_pb2.ModelsCollection, model_id: str) -> Finding:
+def _job(home: Home, url: str, offered: Model_pb2.ModelsCollection, model_id: str, token: str) -> Finding:
     try:
         chosen = trial_version(offered, model_id)
     except errors.UnknownModel as error:
         return warning("job", f"No job could be tried. {error}", "segint model list")
     try:
-        trial = asyncio.run(run_trial(url, offered, chosen))
+        trial = asyncio.run(run_trial(url, offered, chosen, token))
     except errors.ServerRefused as error:
         advice = "segint doctor --model ID"
         return warning("job", f"{chosen!r} does not take the trial scan: {error}", advice)

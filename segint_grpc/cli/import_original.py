@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import one_line
 from segint_grpc.cli.transfer_bar import transfer_bar
 from segint_grpc.client.job_administration import JobAdministration
@@ -28,7 +28,7 @@ def import_original(folder: Path, home: str | None, as_json: bool) -> None:
     original wrote 0 where nobody gave one. What could not come is listed by name. What is here already stays
     as it is and does not come twice, so that an import that was cut short can be called again.
     """
-    original, place = read_original(folder), chosen_home(home)
+    original, place = read_original(folder), chosen_place(home)
     with JobAdministration(place) as jobs, OriginalImport(place, jobs) as server:
         brought = server.bring(original, transfer_bar)
     if as_json:

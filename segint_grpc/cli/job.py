@@ -19,7 +19,7 @@ from segint_grpc.cli.job_filters import filter_options, job_filter
 from segint_grpc.cli.job_opinions import feedback, telemetry
 from segint_grpc.cli.job_records import job_record, moment_of, progress_record, state_name
 from segint_grpc.cli.job_watch import state_words, watch
-from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import one_line, print_json, print_table
 from segint_grpc.cli.transfer_bar import transfer_bar
 from segint_grpc.client.job_administration import JobAdministration
@@ -71,7 +71,7 @@ def list_jobs(limit: int, form: str | None, home: str | None, **wanted: Any) -> 
       segint job list --model "Thorax 2" --warnings
       segint job list --limit 0 --csv > jobs.csv
     """  # noqa: D301 (click's mark for lines that are not to be wrapped)
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         found = islice(server.jobs(job_filter(**wanted)), limit or None)
         if form is None:
             headings = ("Job", "Model", "State", "Posted", "Took", "From", "Warnings")
@@ -90,7 +90,7 @@ def list_jobs(limit: int, form: str | None, home: str | None, **wanted: Any) -> 
 @home_option
 def show(job_id: str, as_json: bool, home: str | None) -> None:
     """Tell everything that is known of JOB: its facts, its runs and its timeline."""
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         told = server.job(job_id)
     if as_json:
         print_json(told)
@@ -112,7 +112,7 @@ def show(job_id: str, as_json: bool, home: str | None) -> None:
 @home_option
 def cancel(job_ids: Sequence[str], as_json: bool, home: str | None) -> None:
     """End jobs. One that has already ended stays as it is."""
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         ended = (server.cancel(job_id) for job_id in job_ids)
         if as_json:
             write_json(map(progress_record, ended))
@@ -139,7 +139,7 @@ def retry(job_id: str, model_id: str, as_json: bool, home: str | None) -> None:
     A scan is kept until its job ends, and after a failure for as long as the setting
     failed_body_retention_s says.
     """
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         new = server.retry(job_id, model_id)
     if as_json:
         click.echo(json.dumps(progress_record(new), indent=1, ensure_ascii=False))
@@ -156,7 +156,7 @@ def delete(job_ids: Sequence[str], yes: bool, home: str | None) -> None:
     """Remove ended jobs: their scans, their masks, and all that is known and was said of them."""
     if not yes:
         _ask(f"Remove {len(job_ids)} jobs with their scans, masks and feedback?")
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         for job_id in job_ids:
             server.delete(job_id)
             click.echo(f"Removed {job_id}.")
@@ -172,7 +172,7 @@ def delete(job_ids: Sequence[str], yes: bool, home: str | None) -> None:
 @home_option
 def fetch_input(job_id: str, out: Path | None, home: str | None) -> None:
     """Fetch the scan of JOB as it was posted, a serialized Radiomics.ModelInput, to post it elsewhere."""
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         told = server.job(job_id).job
         path = out or Path(f"{told.job.segmentation_id}.pb")
         with transfer_bar(path.name, told.body_bytes) as progress:

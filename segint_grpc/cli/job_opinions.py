@@ -10,7 +10,7 @@ import click
 from segint_grpc.cli.exports import Form, form_options, write_csv, write_json, write_lines
 from segint_grpc.cli.job_filters import model_option, since_option
 from segint_grpc.cli.job_records import Record, feedback_record, feedback_rows, telemetry_record
-from segint_grpc.cli.options import chosen_home, home_option
+from segint_grpc.cli.options import chosen_place, home_option
 from segint_grpc.cli.output import print_table
 from segint_grpc.client.job_administration import JobAdministration
 
@@ -75,7 +75,7 @@ def feedback(model_id: str, since: datetime | None, form: str | None, home: str 
     In CSV and the table, each structure that somebody spoke of is a row. A score that nobody gave is
     empty (null in JSON), never 0. The comments may hold patient data.
     """
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         told = server.feedback(model_id, since)
         if form in (Form.JSON, Form.JSONL):
             (write_json if form == Form.JSON else write_lines)(map(feedback_record, told))
@@ -94,7 +94,7 @@ def feedback(model_id: str, since: datetime | None, form: str | None, home: str 
 @home_option
 def telemetry(model_id: str, since: datetime | None, form: str | None, home: str | None) -> None:
     """List how jobs went from their clients' side, newest first: times in milliseconds, retries, errors."""
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         records = map(telemetry_record, server.telemetry(model_id, since))
         if form == Form.CSV:
             write_csv(TELEMETRY_COLUMNS, records)

@@ -17,7 +17,7 @@ from generated.segint.v1 import job_pb2
 from segint_grpc.cli.completions import job_ids
 from segint_grpc.cli.job_filters import filter_options, job_filter
 from segint_grpc.cli.job_records import progress_record, state_name
-from segint_grpc.cli.options import chosen_home, home_option
+from segint_grpc.cli.options import chosen_place, home_option
 from segint_grpc.cli.output import one_line
 from segint_grpc.client.job_administration import JobAdministration
 
@@ -40,7 +40,7 @@ def watch(job_id: str, as_json: bool, home: str | None, **wanted: Any) -> None:
     Without options these are the unfinished ones, each with its end. With JOB, the exit code is 0 if it
     succeeded and 1 if it failed or was cancelled.
     """
-    with JobAdministration(chosen_home(home)) as server:
+    with JobAdministration(chosen_place(home)) as server:
         if job_id:
             changes: Changes = ([change] for change in server.follow_one(job_id))
         else:

@@ -21,6 +21,8 @@ COMMANDS = {
     "segment": "segint_grpc.cli.segment:segment",
     "serve": "segint_grpc.cli.serve:serve",
     "status": "segint_grpc.cli.status:status",
+    "token": "segint_grpc.cli.tokens:token",
+    "user": "segint_grpc.cli.users:user",
 }
 
 

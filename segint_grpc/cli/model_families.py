@@ -13,7 +13,7 @@ from generated.radiomics.Model_pb2 import ModelFamily
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
 from segint_grpc.cli.completions import family_names
-from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.version_lines import runs_on, sentence, state
 from segint_grpc.client.administration import Administration
@@ -186,7 +186,7 @@ COMMANDS = (create, import_family, get, update, list_families, remove_family, li
 
 def connect(home: str | None) -> Administration:
     """Return a connection to the server of the folder `home`, by default the one of the settings."""
-    return Administration(chosen_home(home))
+    return Administration(chosen_place(home))
 
 
 def _policy(name: str) -> Any:

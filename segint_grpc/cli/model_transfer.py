@@ -13,7 +13,7 @@ from generated.segint.v1 import models_pb2
 from segint_grpc import errors
 from segint_grpc.cli.check_view import CheckView
 from segint_grpc.cli.completions import family_names
-from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import print_json
 from segint_grpc.cli.sentences import FAILED
 from segint_grpc.cli.throwaway_core import throwaway_core
@@ -75,7 +75,7 @@ def push(
     not sent again, and a version that runs as PACKAGE says already stays as it is.
     """
     options = PushOptions(approve, check, activate, force, reason)
-    with open_package(package) as opened, PackageServer(chosen_home(home)) as server, CheckView() as view:
+    with open_package(package) as opened, PackageServer(chosen_place(home)) as server, CheckView() as view:
         versions = Push(server, opened, Shown(view)).run(options)
     if as_json:
         print_json(versions)
@@ -96,7 +96,7 @@ def pull(family: str, out: Path | None, force: bool, home: str | None) -> None:
     target = out or Path(f"{_file_name(family)}{SUFFIX}")
     if target.exists() and not force:
         raise errors.AlreadyExists(f"{target} is there already; --force writes over it.")
-    with PackageServer(chosen_home(home)) as server:
+    with PackageServer(chosen_place(home)) as server:
         package = PulledPackage(server, family)
         total = sum(map(package.size_bytes, package.names))
         with transfer_bar(target.name, total) as moved:
@@ -147,7 +147,7 @@ def _check_here(path: Path, approve: bool) -> dict[str, models_pb2.CheckReport]:
 
 def _check_there(version_id: str, home: str | None) -> models_pb2.CheckReport:
     """Have the server check a version of its own."""
-    with PackageServer(chosen_home(home)) as server, CheckView() as view:
+    with PackageServer(chosen_place(home)) as server, CheckView() as view:
         return _checked(server, version_id, view)
 
 

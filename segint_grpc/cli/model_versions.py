@@ -15,7 +15,7 @@ from segint_grpc.cli.check_view import CheckView
 from segint_grpc.cli.completions import version_ids
 from segint_grpc.cli.model_families import FILE, connect
 from segint_grpc.cli.model_files import send
-from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.version_lines import tell
 from segint_grpc.client.package_push import failure
@@ -61,7 +61,7 @@ def set_runtime(
     if parameters:
         runtime.parameters.update(dict(map(parse_parameter, parameters)))
     files = {"model_file": model_path, "module_file": module_path, "check_scan": check_scan}
-    with PackageServer(chosen_home(home)) as server:
+    with PackageServer(chosen_place(home)) as server:
         for field, path in files.items():
             if path:
                 getattr(runtime, field).CopyFrom(send(server, path))

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from generated.radiomics import Model_pb2
 from segint_grpc.cli.completions import offered_ids
+from segint_grpc.cli.options import chosen_token, token_options
 from segint_grpc.cli.progress_bar import SegmentationBar
 from segint_grpc.client.masks import Mask, decode_masks
 from segint_grpc.client.scan import Scan
@@ -40,6 +41,7 @@ class Order:
     channels: dict[str, Path]
     model_id: str
     server: str
+    token: str
     out: Path
 
 
@@ -80,6 +82,7 @@ server_option = click.option(
     help="The model's id, as `segint models` lists it.",
 )
 @server_option
+@token_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for the files; default: SCAN_masks, here."
 )
@@ -117,7 +120,8 @@ def segment(
     Where stdout is no terminal, the paths of the files are printed there, one per line; progress and
     everything else goes to stderr.
     """  # noqa: D301 (click's mark for lines that are not to be wrapped)
-    order = Order(scan, series, dict(channels), model_id, server, out or Path(f"{_stem(scan)}_masks"))
+    folder = out or Path(f"{_stem(scan)}_masks")
+    order = Order(scan, series, dict(channels), model_id, server, chosen_token(), folder)
     console = Console(stderr=True)
     bar = SegmentationBar(console)
     try:
@@ -188,7 +192,7 @@ async def _talk(
     assert task is not None
     # Ctrl-C cancels the main task by itself (asyncio.Runner); being terminated should be no different.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with VelocityClient(order.server) as client:
+    async with VelocityClient(order.server, token=order.token) as client:
         family, version = choose_version(await client.models(), order.model_id)
         scans = assign_channels(family, main, others)
         return version, scans, await segment_remotely(client, version.ID, scans, bar)

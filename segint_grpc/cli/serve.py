@@ -18,7 +18,7 @@ from segint_grpc.serve import run as server
 from segint_grpc.serve.addresses import interfaces
 from segint_grpc.serve.banner import banner
 from segint_grpc.serve.record import Running
-from segint_grpc.settings import explanation
+from segint_grpc.settings import CLIENT_MODES, explanation
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -33,6 +33,7 @@ def server_options(function: Function) -> Function:
             click.option("--http", metavar="HOST:PORT", help=explanation("http")),
             click.option("--grpc", metavar="HOST:PORT", help=explanation("grpc")),
             click.option("--allow", metavar="CIDR", multiple=True, help=explanation("allow")),
+            click.option("--client-mode", type=click.Choice(CLIENT_MODES), help=explanation("client_mode")),
             click.option("--public-url", metavar="URL", help=explanation("public_url")),
         )
     ):

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from segint_grpc import errors
-from segint_grpc.cli.options import chosen_home, home_option, json_option
+from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.status_view import as_lines, as_picture, as_record
 from segint_grpc.client.job_administration import JobAdministration
 from segint_grpc.client.operations import Operations
@@ -39,9 +39,9 @@ def status(once: bool, every_s: float, home: str | None, as_json: bool) -> None:
 
     On a terminal the view goes on until you press Ctrl-C, also while the server is away.
     """
-    place, console = chosen_home(home), Console(highlight=False)
+    place, console = chosen_place(home), Console(highlight=False)
     with Operations(place) as operations, JobAdministration(place) as jobs:
-        overseer = Overseer(place, operations, jobs)
+        overseer = Overseer(operations, jobs)
         if as_json:
             click.echo(json.dumps(as_record(overseer.look()), indent=1, ensure_ascii=False))
         elif not console.is_terminal:

@@ -10,19 +10,18 @@ from typing import BinaryIO
 from generated.segint.v1 import models_pb2
 from generated.segint.v1.models_pb2_grpc import ModelsStub
 from segint_grpc import errors
-from segint_grpc.client.connection import CHUNK_BYTES, DEADLINE_S, Connection
-from segint_grpc.home import Home
+from segint_grpc.client.connection import CHUNK_BYTES, DEADLINE_S, Connection, Place
 
 Progress = Callable[[int], None]
 """Told of the bytes of each chunk that is sent, in gRPC's thread."""
 
 
 class Administration(Connection):
-    """A connection to the server of one home for its models; raises as `Connection` says."""
+    """A connection to one server for its models; raises as `Connection` says."""
 
-    def __init__(self, home: Home) -> None:
-        """Prepare to talk to the server of `home`."""
-        super().__init__(home)
+    def __init__(self, place: Place) -> None:
+        """Prepare to talk to the server at `place`."""
+        super().__init__(place)
         self._models = ModelsStub(self._channel)
 
     def import_family(self, body: bytes, policy: str) -> models_pb2.Family:

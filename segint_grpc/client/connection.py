@@ -1,35 +1,70 @@
-"""The line to the server of a home, over the unix socket that lies in it."""
+"""The line to a server's core: over the admin socket of its home, or from elsewhere over TCP with a token."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import grpc
 
 from segint_grpc import errors, logs
+from segint_grpc.client.bearer import Bearer
 from segint_grpc.home import Home, unix_target
+from segint_grpc.networks import is_loopback, parse_endpoint
 
 CHUNK_BYTES = 1024 * 1024
 DEADLINE_S = 60.0
 """For every call but a transfer, which takes as long as it takes."""
 
-OPTIONS: Sequence[tuple[str, int]] = (("grpc.max_receive_message_length", 64 * 1024 * 1024),)
+OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A server that is asked over TCP: its address (HOST:PORT) and the token that is shown to it."""
+
+    address: str
+    token: str = field(default="", repr=False)
+
+
+Place = Home | Remote
+
+
+def open_channel(place: Place) -> grpc.Channel:
+    """Return a channel to the server at `place`; a token never goes out where others could read it.
+
+    Raises:
+        InvalidSetting: the address is none, or a token would travel in the clear to another machine.
+    """
+    if isinstance(place, Home):
+        return grpc.insecure_channel(unix_target(place.admin_socket), options=OPTIONS)
+    host, _ = parse_endpoint(place.address, "server")
+    if place.token and not is_loopback(host):
+        raise errors.InvalidSetting(
+            f"{place.address} is another machine, and a token must not travel in the clear: make a tunnel "
+            "(ssh -L) and name its end on this machine."
+        )
+    channel = grpc.insecure_channel(place.address, options=OPTIONS)
+    return grpc.intercept_channel(channel, Bearer(place.token)) if place.token else channel
 
 
 class Connection:
-    """A connection to the server of one home; a context manager.
+    """A connection to one server; a context manager.
 
-    Every method of its subclasses raises ServerUnreachable where no server runs on the home, and
-    ServerRefused with the server's own sentence where it says no.
+    Every method of its subclasses raises ServerUnreachable where no server answers, and ServerRefused with
+    the server's own sentence where it says no.
     """
 
-    def __init__(self, home: Home) -> None:
-        """Prepare to talk to the server of `home`."""
-        self._home = home
-        self._channel = grpc.insecure_channel(unix_target(home.socket), options=OPTIONS)
+    def __init__(self, place: Place) -> None:
+        """Prepare to talk to the server at `place`; raises as `open_channel`."""
+        self._place = place
+        self._channel = open_channel(place)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -42,11 +77,14 @@ class Connection:
             if any(item.key == logs.REQUEST_ID_METADATA for item in metadata):
                 raise errors.ServerRefused(error.details() or "") from None
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise errors.ServerUnreachable(
-                    f"No server runs on the home {self._home.path}; "
-                    f"start one with: segint serve --home {self._home.path}"
-                ) from None
+                raise errors.ServerUnreachable(self._nobody_there()) from None
             raise errors.ServerUnreachable(f"The server did not answer: {error.details()}") from None
+
+    def _nobody_there(self) -> str:
+        if isinstance(self._place, Remote):
+            return f"No server answers at {self._place.address}; is that its gRPC address, and does it run?"
+        home = self._place.path
+        return f"No server runs on the home {home}; start one with: segint serve --home {home}"
 
     def __enter__(self) -> Self:
         """Return this connection."""

@@ -17,8 +17,7 @@ from generated.segint.v1 import job_pb2, jobs_pb2, segmentation_pb2
 from generated.segint.v1.jobs_pb2_grpc import JobsStub
 from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
 from segint_grpc import errors
-from segint_grpc.client.connection import DEADLINE_S, Connection
-from segint_grpc.home import Home
+from segint_grpc.client.connection import DEADLINE_S, Connection, Place
 
 PAGE_SIZE = 200
 
@@ -27,11 +26,11 @@ Progress = Callable[[int], None]
 
 
 class JobAdministration(Connection):
-    """A connection to the server of one home for its jobs; raises as `Connection` says."""
+    """A connection to one server for its jobs; raises as `Connection` says."""
 
-    def __init__(self, home: Home) -> None:
-        """Prepare to talk to the server of `home`."""
-        super().__init__(home)
+    def __init__(self, place: Place) -> None:
+        """Prepare to talk to the server at `place`."""
+        super().__init__(place)
         self._jobs = JobsStub(self._channel)
         self._segmentation = SegmentationStub(self._channel)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from generated.segint.v1 import operations_pb2
 from generated.segint.v1.operations_pb2_grpc import OperationsStub
-from segint_grpc.client.connection import Connection
-from segint_grpc.home import Home
+from segint_grpc.client.connection import Connection, Place
 
 DEADLINE_S = 10.0
 
 
 class Operations(Connection):
-    """A connection to the server of one home for its figures; raises as `Connection` says."""
+    """A connection to one server for its figures; raises as `Connection` says."""
 
-    def __init__(self, home: Home) -> None:
-        """Prepare to talk to the server of `home`."""
-        super().__init__(home)
+    def __init__(self, place: Place) -> None:
+        """Prepare to talk to the server at `place`."""
+        super().__init__(place)
         self._operations = OperationsStub(self._channel)
 
     def figures(self) -> operations_pb2.GetFiguresResponse:

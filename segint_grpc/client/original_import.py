@@ -16,10 +16,9 @@ from generated.segint.v1 import models_pb2, segmentation_pb2
 from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
 from segint_grpc import errors
 from segint_grpc.client.administration import Administration, Progress
-from segint_grpc.client.connection import DEADLINE_S
+from segint_grpc.client.connection import DEADLINE_S, Place
 from segint_grpc.client.job_administration import JobAdministration
 from segint_grpc.client.original import Original, OriginalRuntime
-from segint_grpc.home import Home
 
 Said = TypeVar("Said", bound=Message)
 
@@ -44,7 +43,7 @@ class OriginalImport(Administration):
     What has come before is left as it is, so that an import that was cut short can be called again.
     """
 
-    def __init__(self, home: Home, jobs: JobAdministration) -> None:
+    def __init__(self, place: Place, jobs: JobAdministration) -> None:
         """Prepare to talk to the server of `home`; `jobs` tells which feedback and telemetry is there."""
         super().__init__(home)
         self._segmentation = SegmentationStub(self._channel)

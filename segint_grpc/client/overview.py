@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,6 @@ from typing import Self
 from generated.segint.v1 import job_pb2, jobs_pb2, operations_pb2
 from segint_grpc.client.job_administration import JobAdministration, timestamp
 from segint_grpc.client.operations import Operations
-from segint_grpc.home import Home
 
 WAITING_MAX = 20
 """How many waiting jobs are named."""
@@ -59,24 +57,23 @@ class Overview:
 
 
 class Overseer:
-    """Asks the server of a home, again and again; raises as `Connection` says."""
+    """Asks a server, again and again; raises as `Connection` says."""
 
-    def __init__(self, home: Home, operations: Operations, jobs: JobAdministration) -> None:
-        """Prepare to ask the server of `home` over the connections given."""
-        self._home = home
+    def __init__(self, operations: Operations, jobs: JobAdministration) -> None:
+        """Prepare to ask over the connections given."""
         self._operations = operations
         self._jobs = jobs
 
     def look(self) -> Overview:
         """Return the server as it is now."""
-        disk = shutil.disk_usage(self._home.path)
+        figures = self._operations.figures()
         return Overview(
-            figures=self._operations.figures(),
+            figures=figures,
             running=dict(sorted(self._running())),
             waiting=self._waiting(),
             rates=self._rates(),
-            disk_free_bytes=disk.free,
-            disk_bytes=disk.total,
+            disk_free_bytes=figures.disk_free_bytes,
+            disk_bytes=figures.disk_bytes,
         )
 
     def _running(self) -> Iterable[tuple[str, job_pb2.JobProgress]]:

@@ -32,9 +32,9 @@ class Trial:
     masks: int
 
 
-async def offered_by(url: str) -> Model_pb2.ModelsCollection:
+async def offered_by(url: str, token: str = "") -> Model_pb2.ModelsCollection:
     """Return what the server at `url` offers; raises as `VelocityClient`."""
-    async with VelocityClient(url) as client:
+    async with VelocityClient(url, token=token) as client:
         return await client.models()
 
 
@@ -49,7 +49,7 @@ def trial_version(offered: Model_pb2.ModelsCollection, model_id: str) -> str:
     return choose_version(offered, model_id or usual)[1].ID
 
 
-async def run_trial(url: str, offered: Model_pb2.ModelsCollection, model_id: str) -> Trial:
+async def run_trial(url: str, offered: Model_pb2.ModelsCollection, model_id: str, token: str = "") -> Trial:
     """Send the scan of a box to `url` for every channel of the version `model_id`, and fetch the masks.
 
     Raises:
@@ -58,7 +58,7 @@ async def run_trial(url: str, offered: Model_pb2.ModelsCollection, model_id: str
     family, _ = choose_version(offered, model_id)
     scans = {channel.ChannelID: _box() for channel in family.FamilyDescription.InputChannels}
     began = time.monotonic()
-    async with VelocityClient(url, patience_s=PATIENCE_S) as client:
+    async with VelocityClient(url, token=token, patience_s=PATIENCE_S) as client:
         job_id = await client.post(model_id, build_request(list(scans.items())), lambda passed, total: None)
         await client.follow(model_id, job_id, lambda event: None)
         output = await client.result(model_id, job_id, lambda passed, total: None)

@@ -46,8 +46,14 @@ Answer = TypeVar("Answer", bound=Message)
 class VelocityClient:
     """A conversation with one server; an async context manager."""
 
-    def __init__(self, url: str, *, poll_s: float = 0.5, patience_s: float = PATIENCE_S) -> None:
-        """Speak to `url`: http://HOST:PORT, with or without the /api/v2 that Velocity is given."""
+    def __init__(
+        self, url: str, *, token: str = "", poll_s: float = 0.5, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Speak to `url`: http://HOST:PORT, with or without the /api/v2 that Velocity is given.
+
+        `token` is shown with every request, where there is one.
+        """
+        self._headers = {"Accept": PROTOBUF} | ({"Authorization": f"Bearer {token}"} if token else {})
         text = url if "://" in url else f"http://{url}"
         self.url = text.rstrip("/").removesuffix("/api/v2")
         self._poll_s = poll_s
@@ -56,7 +62,7 @@ class VelocityClient:
 
     async def __aenter__(self) -> Self:
         """Open the session; nothing is sent."""
-        self._session = aiohttp.ClientSession(headers={"Accept": PROTOBUF}, timeout=TIMEOUT)
+        self._session = aiohttp.ClientSession(headers=self._headers, timeout=TIMEOUT)
         return self
 
     async def __aexit__(
@@ -225,7 +231,7 @@ class VelocityClient:
         text = details or f"{self.url} answered {response.status} {response.reason}."
         if response.status in (502, 503, 504):
             return errors.Unavailable(text)
-        return errors.ServerRefused(text)
+        return errors.Unauthenticated(text) if response.status == 401 else errors.ServerRefused(text)
 
 
 def _path(model_id: str, job_id: str = "", part: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 
@@ -28,6 +28,19 @@ class Door(StrEnum):
     TCP = "tcp"
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one caller may take of the server; 0 is no limit but the server's own."""
+
+    jobs_max: int = 0
+    """Unfinished jobs at a time."""
+    posts_per_minute: int = 0
+    """Scans posted within a minute."""
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Caller:
     """One caller of one request."""
@@ -40,7 +53,15 @@ class Caller:
     address: str = ""
     """The network address that the request came from, forwarded by the gateway where it came over HTTP;
     empty for one that came over a unix socket from this machine."""
+    limits: Limits = field(default=NO_LIMITS)
 
+    def sees(self, owner: str) -> bool:
+        """Tell whether a job of the principal `owner` exists for this caller, where jobs have owners."""
+        return self.scope >= Scope.OPERATOR or self.principal == owner
+
+
+ANONYMOUS = "anonymous"
+"""The principal of whoever needs no credential and sends none."""
 
 SERVER = Caller(Door.ADMIN_SOCKET, "server", Scope.ADMIN)
 """Whatever the server does by itself."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from segint_grpc import errors
+from segint_grpc.domain.access import ANONYMOUS
 
 
 class JobState(StrEnum):
@@ -54,6 +55,7 @@ class Stage(StrEnum):
 class Job:
     """A job as the store holds it. Times are UTC.
 
+    `owner` is the principal whose job it is (see domain/access.py), `caller` what the post said of itself.
     `body_kept` and `result_kept`: the scan as it was posted, and the masks, can still be fetched.
     """
 
@@ -79,6 +81,7 @@ class Job:
     client_version: str = ""
     body_kept: bool = False
     result_kept: bool = False
+    owner: str = ANONYMOUS
 
     @property
     def finished(self) -> bool:
@@ -100,6 +103,7 @@ class NewJob:
     submitted_at: datetime
     deadline_at: datetime
     warnings: tuple[str, ...] = ()
+    owner: str = ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True)

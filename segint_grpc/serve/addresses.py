@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import psutil
 
 from segint_grpc import errors
-from segint_grpc.settings import Settings
+from segint_grpc.networks import two_ways
+from segint_grpc.settings import OPEN, Settings
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def check_listening(settings: Settings) -> None:
             raise errors.InvalidSetting(f"allow must name networks such as 10.1.2.0/24, not {network!r}.")
     for setting, text in (("http", settings.http), ("grpc", settings.grpc)):
         endpoint = parse_endpoint(text, setting)
-        if not settings.allow and not endpoint.loopback:
+        if settings.mode == OPEN and not endpoint.loopback:
             raise errors.StartRefused(_advice(setting, endpoint))
         _check_free(setting, endpoint)
 
@@ -147,10 +148,7 @@ def _why_not(setting: str, endpoint: Endpoint, error: OSError) -> str:
 def _advice(setting: str, endpoint: Endpoint) -> str:
     networks = [interface.network for interface in interfaces() if ":" not in interface.network]
     example = networks[0] if networks else "10.1.2.0/24"
-    return (
-        f"{setting} {endpoint} would let every machine of the network in. Name those that may connect: "
-        f"--allow {example} (repeat it for more), or listen on 127.0.0.1 for programs on this machine alone."
-    )
+    return f"{setting} {endpoint} would let every machine of the network in. {two_ways(example)}"
 
 
 def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -18,10 +18,11 @@ from segint_grpc import errors
 
 @dataclass(frozen=True)
 class Changes:
-    """The ids of jobs that have changed, and whether the offered models have."""
+    """The ids of jobs that have changed, and whether the offered models have, or who may do what."""
 
     job_ids: set[str] = field(default_factory=set)
     models: bool = False
+    access: bool = False
 
 
 class Watch:
@@ -33,6 +34,7 @@ class Watch:
         self._polls_only = polls_only
         self._job_ids: set[str] = set()
         self._models = False
+        self._access = False
         self._closed = False
         self._changed = asyncio.Event()
 
@@ -48,6 +50,12 @@ class Watch:
             self._models = True
             self._changed.set()
 
+    def put_access(self) -> None:
+        """Note that who may do what has changed, for one that watches everything."""
+        if not self._job_id:
+            self._access = True
+            self._changed.set()
+
     def close(self) -> None:
         """End the watch."""
         self._closed = True
@@ -60,10 +68,10 @@ class Watch:
             Unavailable: the server stops, and everything before that has been told.
         """
         await self._changed.wait()
-        changes = Changes(self._job_ids, self._models)
+        changes = Changes(self._job_ids, self._models, self._access)
         if changes == Changes():
             raise errors.Unavailable("The server is stopping; watch again in a moment.")
-        self._job_ids, self._models = set(), False
+        self._job_ids, self._models, self._access = set(), False, False
         if not self._closed:
             self._changed.clear()
         return changes
@@ -89,6 +97,11 @@ class Board:
         """Tell those who watch everything that the offered models have changed."""
         for watch in self._watches:
             watch.put_models()
+
+    def publish_access(self) -> None:
+        """Tell those who watch everything that a token or a user counts no more as it did."""
+        for watch in self._watches:
+            watch.put_access()
 
     @contextmanager
     def watching(self, job_id: str = "", *, polls_only: bool = False) -> Iterator[Watch]:

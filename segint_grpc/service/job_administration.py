@@ -95,7 +95,7 @@ class JobAdministration:
         if not old.finished:
             raise errors.StillProcessing("The segmentation is still processing; it needs no retry.")
         _, path = await self.input(old.id)
-        posting = Posting(model_id or old.model_id, old.caller, old.body_bytes)
+        posting = Posting(model_id or old.model_id, old.caller, old.body_bytes, old.owner)
         new, repeated = await self._submissions.submit(posting, self._read(path))
         if not repeated:
             log.info("job posted again", extra={"retried": old.id, "as": new.id})

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from segint_grpc import errors
+from segint_grpc.domain import access
+from segint_grpc.domain.access import Scope
 from segint_grpc.domain.jobs import Job, JobState
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.settings import TOKEN
 from segint_grpc.store.opinions import OpinionKind
 
 log = logging.getLogger(__name__)
@@ -28,14 +31,18 @@ class JobView:
 
 @dataclass(frozen=True)
 class News:
-    """Jobs that have changed, as they now are, and whether the offered models have."""
+    """Jobs that have changed, as they now are, and whether the offered models have, or who may do what."""
 
     jobs: list[Job]
     models: bool = False
+    access: bool = False
 
 
 class Jobs:
-    """Answers questions about jobs. `model_id` may be empty: then the job's id alone counts."""
+    """Answers questions about jobs. `model_id` may be empty: then the job's id alone counts.
+
+    In the client mode `token` another's job does not exist for a client.
+    """
 
     def __init__(self, context: ServiceContext, dispatcher: Dispatcher) -> None:
         """Read from the store, watch the board, end runs through `dispatcher`."""
@@ -43,6 +50,7 @@ class Jobs:
         self._hop = context.hop
         self._board = context.board
         self._dispatcher = dispatcher
+        self._owned = context.settings.mode == TOKEN
 
     async def get(self, job_id: str, model_id: str = "") -> JobView:
         """Return the job; raises UnknownJob."""
@@ -69,7 +77,7 @@ class Jobs:
             yield News(await self._hop.run(self._store.jobs.unfinished), models=True)
             while True:
                 changes = await watch.changes()
-                yield News(await self.known(changes.job_ids), changes.models)
+                yield News(await self.known(changes.job_ids), changes.models, changes.access)
 
     @asynccontextmanager
     async def result(self, job_id: str, model_id: str = "") -> AsyncIterator[tuple[Job, BinaryIO]]:
@@ -91,11 +99,16 @@ class Jobs:
 
     async def keep_feedback(self, segmentation_id: str, body: bytes) -> bool:
         """Keep a serialized SegmentationFeedback; return whether it names a job that is known."""
-        return await self._hop.run(self._store.opinions.add, OpinionKind.FEEDBACK, segmentation_id, body)
+        return await self._keep(OpinionKind.FEEDBACK, segmentation_id, body)
 
     async def keep_telemetry(self, segmentation_id: str, body: bytes) -> bool:
         """Keep a serialized SegmentationTelemetry; return whether it names a job that is known."""
-        return await self._hop.run(self._store.opinions.add, OpinionKind.TELEMETRY, segmentation_id, body)
+        return await self._keep(OpinionKind.TELEMETRY, segmentation_id, body)
+
+    async def _keep(self, kind: OpinionKind, segmentation_id: str, body: bytes) -> bool:
+        caller = access.current.get()
+        owner = caller.principal if self._owned and caller.scope < Scope.OPERATOR else None
+        return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body, owner)
 
     async def _cancel(self, job_id: str, model_id: str) -> JobView:
         before = (await self.get(job_id, model_id)).job
@@ -118,7 +131,10 @@ class Jobs:
             raise errors.NoResult("The segmentation's masks are gone: their retention is over.") from None
 
     def _view(self, job_id: str, model_id: str) -> JobView:
-        return self._ahead(self._store.jobs.get(job_id, model_id))
+        job = self._store.jobs.get(job_id, model_id)
+        if self._owned and not access.current.get().sees(job.owner):
+            raise errors.UnknownJob
+        return self._ahead(job)
 
     async def known(self, job_ids: Collection[str]) -> list[Job]:
         """Return those of the jobs that are still there, as they are."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from segint_grpc.service.changes import Changes
 from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.credentials import USES_EVERY, Credentials
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.service.gate import Gate
 from segint_grpc.service.hop import Hop
@@ -18,6 +19,7 @@ from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models
 from segint_grpc.service.submission import Submissions
 from segint_grpc.service.unpacking import Unpacking
+from segint_grpc.service.users import Users
 from segint_grpc.service.version_runs import VersionRuns
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import Store
@@ -34,6 +36,8 @@ class Services:
     submissions: Submissions
     jobs: Jobs
     dispatcher: Dispatcher
+    credentials: Credentials
+    users: Users
 
 
 @asynccontextmanager
@@ -58,7 +62,27 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         await housekeeping.take_up()
         await stack.enter_async_context(going_on(housekeeping.run()))
         runs = VersionRuns(context, models, pool, Gate(context, pool))
-        yield Services(context, models, runs, submissions, Jobs(context, dispatcher), dispatcher)
+        credentials = await stack.enter_async_context(_credentials(context))
+        users = Users(context)
+        stack.callback(users.close)
+        jobs = Jobs(context, dispatcher)
+        yield Services(context, models, runs, submissions, jobs, dispatcher, credentials, users)
+
+
+@asynccontextmanager
+async def _credentials(context: ServiceContext) -> AsyncIterator[Credentials]:
+    """Give the tokens' keeper; their last uses are written now and then, and at the end."""
+    credentials = Credentials(context)
+    await credentials.load()
+
+    async def write_uses() -> None:
+        while True:
+            await asyncio.sleep(USES_EVERY.total_seconds())
+            await credentials.write_uses()
+
+    async with going_on(write_uses()):
+        yield credentials
+    await credentials.write_uses()
 
 
 @asynccontextmanager

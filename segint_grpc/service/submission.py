@@ -15,12 +15,14 @@ from datetime import UTC, datetime, timedelta
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
+from segint_grpc.domain import access
 from segint_grpc.domain.jobs import Job, NewJob, new_job_id
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.intake import Intake, body_too_large
 from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models, ResolvedModel
+from segint_grpc.service.post_rate import PostRate
 from segint_grpc.service.suitability import check_constraints, match_channels
 from segint_grpc.service.unpacking import Unpacking
 
@@ -37,6 +39,8 @@ class Posting:
     model_id: str
     caller: str
     size_bytes: int | None = None
+    owner: str = ""
+    """The principal whose job it will be; empty: of whoever posts it, whose limits then count."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,20 @@ class Submissions:
         self._memory = memory
         self._hop = Hop("segint-intake", threads=8)
         self._arriving = 0
+        self._rate = PostRate()
 
     async def submit(self, posting: Posting, chunks: AsyncIterator[bytes]) -> tuple[Job, bool]:
         """Return the job for the body in `chunks`, and whether the same post was already under way.
 
         Raises:
             UnknownModel: no such version is offered.
-            TooLarge, QueueFull, DiskFull: a limit is reached; nothing is kept.
+            TooLarge, QueueFull, TooOften, DiskFull: a limit is reached; nothing is kept.
             UnparsableMessage, UnusableInput: the body is no scan for this model; nothing is kept.
             InvalidRequest: the body took longer than its job may.
         """
         model = await self._models.resolve(posting.model_id)
+        if not posting.owner:
+            self._rate.count(access.current.get())
         submitted_at = datetime.now(UTC)
         job_id = new_job_id()
         logs.job_id.set(job_id)
@@ -148,6 +155,7 @@ class Submissions:
             submitted_at=arrival.submitted_at,
             deadline_at=arrival.submitted_at + timedelta(seconds=self._settings.job_deadline_s),
             warnings=warnings,
+            owner=posting.owner or access.current.get().principal,
         )
         return *self._keep(intake, new), message
 
@@ -183,7 +191,9 @@ class Submissions:
         kept = False
         try:
             intake.keep()
-            job, repeated = self._store.jobs.receive(new, self._settings.queue_max)
+            caller = access.current.get()
+            owner_max = caller.limits.jobs_max if caller.principal == new.owner else 0
+            job, repeated = self._store.jobs.receive(new, self._settings.queue_max, owner_max)
             kept = not repeated
         finally:
             if not kept:

@@ -27,6 +27,10 @@ _WAITING = JobTable.state.in_([JobState.RECEIVED, JobState.QUEUED])
 _AHEAD = Prepared(_COUNT.where((_WAITING & _EARLIER) | (JobTable.state == JobState.RUNNING)))
 _UNFINISHED = Prepared(_COUNT.where(JobTable.state.in_(UNFINISHED)))
 
+_UNFINISHED_OF = Prepared(
+    _COUNT.where(JobTable.state.in_(UNFINISHED), JobTable.owner == slot(JobTable.owner))
+)
+
 
 class JobReader:
     """The questions; JobStore adds the changes. `job_id` may be in any spelling of a UUID."""
@@ -129,6 +133,11 @@ def find_job(transaction: Transaction, job_id: str, model_id: str = "") -> Job:
 def count_unfinished(transaction: Transaction) -> int:
     """Return how many jobs are unfinished."""
     return int(transaction.ask(_UNFINISHED)[0]["jobs"])
+
+
+def count_unfinished_of(transaction: Transaction, owner: str) -> int:
+    """Return how many jobs of the principal `owner` are unfinished."""
+    return int(transaction.ask(_UNFINISHED_OF, owner=owner)[0]["jobs"])
 
 
 def _job_or_none(transaction: Transaction, job_id: str) -> Job | None:

@@ -20,6 +20,7 @@ _ALIKE = (
     "error_code",
     "error_text",
     "caller",
+    "owner",
     "request_id",
     "body_sha256",
     "body_bytes",

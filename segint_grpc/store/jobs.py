@@ -11,7 +11,7 @@ from segint_grpc.domain.jobs import UNFINISHED, Job, JobState, Lease, NewJob, Re
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store import lifecycle
 from segint_grpc.store.database import Row, Transaction
-from segint_grpc.store.job_queries import JobReader, count_unfinished, find_job
+from segint_grpc.store.job_queries import JobReader, count_unfinished, count_unfinished_of, find_job
 from segint_grpc.store.job_rows import job_of
 from segint_grpc.store.lifecycle import Change
 from segint_grpc.store.prepared import Prepared, slot
@@ -32,6 +32,7 @@ _SAME_POST = Prepared(
         JobTable.state.in_(UNFINISHED),
         JobTable.model_id == slot(JobTable.model_id),
         JobTable.caller == slot(JobTable.caller),
+        JobTable.owner == slot(JobTable.owner),
         JobTable.body_sha256 == slot(JobTable.body_sha256),
     )
 )
@@ -40,14 +41,14 @@ _SAME_POST = Prepared(
 class JobStore(JobReader):
     """The jobs. `StaleLease` means that the job has gone on without the caller; nothing has changed then."""
 
-    def receive(self, new: NewJob, queue_max: int) -> tuple[Job, bool]:
+    def receive(self, new: NewJob, queue_max: int, owner_max: int = 0) -> tuple[Job, bool]:
         """Accept a job whose body is on disk, and return it with False.
 
-        The same body from the same caller for the same model, while an earlier job of theirs is
+        The same body from the same caller and owner for the same model, while an earlier job of theirs is
         unfinished, is a repeated post: that job is returned with True, and nothing is stored.
 
         Raises:
-            QueueFull: `queue_max` jobs are unfinished.
+            QueueFull: `queue_max` jobs are unfinished, or `owner_max` (0: any number) of the owner's.
             AlreadyExists: there is a job of that id.
         """
         with self._database.write() as transaction:
@@ -55,6 +56,7 @@ class JobStore(JobReader):
             if earlier:
                 return earlier, True
             _check_room(transaction, queue_max)
+            _check_share(transaction, new.owner, owner_max)
             return lifecycle.insert(transaction, new, self._now()), False
 
     def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
@@ -216,7 +218,8 @@ class JobStore(JobReader):
 
 
 def _same_post(transaction: Transaction, new: NewJob) -> Job | None:
-    post = {"model_id": new.model_id, "caller": new.caller, "body_sha256": new.body_sha256}
+    names = ("model_id", "caller", "owner", "body_sha256")
+    post = {name: getattr(new, name) for name in names}
     return next((job_of(transaction, row) for row in transaction.ask(_SAME_POST, **post)), None)
 
 
@@ -225,6 +228,14 @@ def _check_room(transaction: Transaction, queue_max: int) -> None:
     if unfinished >= queue_max:
         raise errors.QueueFull(
             f"The queue is full: {unfinished} segmentations are unfinished, the limit is {queue_max}; "
+            "try again later."
+        )
+
+
+def _check_share(transaction: Transaction, owner: str, owner_max: int) -> None:
+    if owner_max and count_unfinished_of(transaction, owner) >= owner_max:
+        raise errors.QueueFull(
+            f"{owner_max} segmentations of this token are unfinished, the most that it may have at a time; "
             "try again later."
         )
 

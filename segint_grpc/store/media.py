@@ -148,6 +148,11 @@ class Media:
         """Return how much room there is for scans: of the media's and the voxels' disk, the fuller one's."""
         return min(shutil.disk_usage(folder).free for folder in (self._home.media, self._home.voxels))
 
+    def disk_bytes(self) -> tuple[int, int]:
+        """Return the size of the disk that the media lie on, and how much of it is free."""
+        usage = shutil.disk_usage(self._home.media)
+        return usage.total, usage.free
+
     def _unfinished(self) -> Iterator[Path]:
         for folder in self._folders.values():
             yield from folder.glob(f".*{PART}")

@@ -30,10 +30,13 @@ class OpinionStore:
         self._database = database
         self._now = now
 
-    def add(self, kind: OpinionKind, segmentation_id: str, body: bytes) -> bool:
-        """Keep the serialized message `body`; return whether `segmentation_id` is a job here."""
+    def add(self, kind: OpinionKind, segmentation_id: str, body: bytes, owner: str | None = None) -> bool:
+        """Keep the serialized message `body`; return whether `segmentation_id` is a job here.
+
+        Where `owner` is given, only a job of that principal is known.
+        """
         with self._database.write() as transaction:
-            job_id = _known_job(transaction, segmentation_id)
+            job_id = _known_job(transaction, segmentation_id, owner)
             transaction.change(
                 OpinionTable.insert(
                     kind=kind, job=job_id, segmentation_id=segmentation_id, body=body, received_at=self._now()
@@ -81,10 +84,10 @@ def _opinion(row: Row) -> Opinion:
     )
 
 
-def _known_job(transaction: Transaction, segmentation_id: str) -> str | None:
+def _known_job(transaction: Transaction, segmentation_id: str, owner: str | None = None) -> str | None:
     try:
         job_id = parse_job_id(segmentation_id)
     except errors.UnknownJob:
         return None
-    row = transaction.row(JobTable.select(JobTable.id).where(JobTable.id == job_id))
-    return str(row["id"]) if row else None
+    row = transaction.row(JobTable.select(JobTable.id, JobTable.owner).where(JobTable.id == job_id))
+    return str(row["id"]) if row and owner in (None, row["owner"]) else None

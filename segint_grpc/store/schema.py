@@ -21,6 +21,7 @@ from peewee import (
     TextField,
 )
 
+from segint_grpc.domain.access import ANONYMOUS
 from segint_grpc.domain.versions import VersionState
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ class JobTable(Model):
     error_code = TextField(default="")
     error_text = TextField(default="")
     caller = TextField()
+    owner = TextField(default=ANONYMOUS)
     client_version = TextField()
     request_id = TextField()
     body_sha256 = TextField()
@@ -267,6 +269,42 @@ class OpinionTable(Model):
         table_name = "opinion"
 
 
+class TokenTable(Model):
+    """Tokens by their public id; `digest` is all that is kept of the secret (see domain/tokens.py)."""
+
+    id = TextField(primary_key=True)
+    name = TextField()
+    digest = BlobField()
+    scope = IntegerField()
+    created_at = MomentField()
+    expires_at = MomentField(null=True)
+    used_at = MomentField(null=True)
+    revoked_at = MomentField(null=True)
+    jobs_max = IntegerField()
+    posts_per_minute = IntegerField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "token"
+
+
+class UserTable(Model):
+    """Users; `password` is a salted scrypt hash with its parameters."""
+
+    name = TextField(primary_key=True)
+    scope = IntegerField()
+    password = TextField()
+    created_at = MomentField()
+    password_set_at = MomentField()
+    disabled_at = MomentField(null=True)
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "user_account"
+
+
 TABLES: tuple[type[Model], ...] = (
     MigrationTable,
     JobTable,
@@ -281,4 +319,6 @@ TABLES: tuple[type[Model], ...] = (
     ApprovalTable,
     ModelEventTable,
     OpinionTable,
+    TokenTable,
+    UserTable,
 )

@@ -19,6 +19,9 @@ from segint_grpc.store.model_files import ModelFileStore
 from segint_grpc.store.models import ModelStore
 from segint_grpc.store.opinions import OpinionStore
 from segint_grpc.store.retention import RetentionStore
+from segint_grpc.store.token_key import load_or_make_key
+from segint_grpc.store.tokens import TokenStore
+from segint_grpc.store.users import UserStore
 from segint_grpc.store.versions import VersionStore
 
 
@@ -49,6 +52,9 @@ class Store:
         self.opinions = OpinionStore(self._database, now)
         self.retention = RetentionStore(self._database, now)
         self.statistics = StatisticsStore(self._database)
+        self.tokens = TokenStore(self._database, now)
+        self.users = UserStore(self._database, now)
+        self.token_key = load_or_make_key(home.token_key)
         self.media = Media(home)
         self.inbox = Inbox(home)
 

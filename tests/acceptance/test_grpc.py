@@ -115,22 +115,24 @@ def test_the_same_body_from_another_caller_is_another_job(
     assert again.task.SegmentationID == first.task.SegmentationID != other.task.SegmentationID
 
 
-def test_administration_answers_on_the_unix_socket_alone(server: Server) -> None:
+def test_administration_needs_a_token_over_tcp_and_none_on_the_admin_socket(server: Server) -> None:
     request = models_pb2.ListFamiliesRequest()
     with grpc.insecure_channel(server.grpc) as tcp, pytest.raises(grpc.RpcError) as caught:
         models_pb2_grpc.ModelsStub(tcp).ListFamilies(request)
-    assert "unix socket" in caught.value.details()
-    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert "segint token create" in caught.value.details()
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     with grpc.insecure_channel(f"unix:{server.socket}") as unix:
         families = models_pb2_grpc.ModelsStub(unix).ListFamilies(request).families
     assert any(family.family.CanonicalName == "Centered Square" for family in families)
 
 
-def test_every_job_can_be_watched_on_the_unix_socket_alone(server: Server, velocity: Velocity) -> None:
+def test_every_job_can_be_watched_by_nobody_without_a_token_over_tcp(
+    server: Server, velocity: Velocity
+) -> None:
     request = segmentation_pb2.WatchJobsRequest()
     with grpc.insecure_channel(server.grpc) as tcp, pytest.raises(grpc.RpcError) as caught:
         list(segmentation_pb2_grpc.SegmentationStub(tcp).WatchJobs(request))
-    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     with grpc.insecure_channel(f"unix:{server.socket}") as unix:
         watch = segmentation_pb2_grpc.SegmentationStub(unix).WatchJobs(request)
         assert any(family.CanonicalName == "Centered Square" for family in next(watch).models.Models)

@@ -53,7 +53,7 @@ class Admin:
     """A person who types JSON at segint.v1.Models on the unix socket."""
 
     def __init__(self, home: Path) -> None:
-        self.channel = grpc.insecure_channel(unix_target(Home(home).socket))
+        self.channel = grpc.insecure_channel(unix_target(Home(home).admin_socket))
         self.stub: Any = ModelsStub(self.channel)
 
     def call(self, method: str, timeout: float = 60, **fields: Any) -> Any:

@@ -71,7 +71,7 @@ async def running_core(home: Home, **changes: Any) -> AsyncIterator[RunningCore]
     settings = Settings(**(facts | {"free_disk_min_bytes": 0} | changes))
     async with (
         core(settings, home, fork_server.start()) as addresses,
-        grpc.aio.insecure_channel(unix_target(home.socket)) as channel,
+        grpc.aio.insecure_channel(unix_target(home.admin_socket)) as channel,
     ):
         with open_store(home) as store:
             yield RunningCore(home, addresses["grpc"], JobsStub(channel), SegmentationStub(channel), store)

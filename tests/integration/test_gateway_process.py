@@ -56,7 +56,7 @@ def log_lines(home: Path) -> list[dict[str, object]]:
 async def test_it_finds_the_core_in_its_home_and_stops_on_sigterm(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(parents=True)
     core = FakeCore()
-    async with running(core, tmp_path / "run" / "core.sock"):
+    async with running(core, tmp_path / "run" / "gateway.sock"):
         with process(tmp_path) as (gateway, address):
             async with aiohttp.ClientSession(f"http://{address}") as session:
                 async with session.get("/ping") as response:
@@ -70,7 +70,7 @@ async def test_it_finds_the_core_in_its_home_and_stops_on_sigterm(tmp_path: Path
 async def test_the_access_log_follows_a_request_and_tells_nothing_of_the_patient(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(parents=True)
     core = FakeCore()
-    async with running(core, tmp_path / "run" / "core.sock"):
+    async with running(core, tmp_path / "run" / "gateway.sock"):
         with process(tmp_path) as (gateway, address):
             async with aiohttp.ClientSession(f"http://{address}") as session:
                 headers = {**AS_PROTOBUF, "X-Request-Id": "posting-1", "User-Agent": "Mrs. X"}
@@ -101,7 +101,7 @@ async def test_a_poll_that_goes_well_is_logged_for_debugging_only(
 ) -> None:
     (tmp_path / "run").mkdir(parents=True)
     core = FakeCore()
-    async with running(core, tmp_path / "run" / "core.sock"):
+    async with running(core, tmp_path / "run" / "gateway.sock"):
         with process(tmp_path, SEGINT_LOG_LEVEL=level) as (gateway, address):
             async with aiohttp.ClientSession(f"http://{address}") as session:
                 for job_id, request_id in ((core.job().id, "poll"), ("nothing", "no-such-job")):
@@ -125,7 +125,7 @@ async def test_an_upload_grows_its_memory_by_few_mebibytes(tmp_path: Path) -> No
             peaks.append(psutil.Process(pid).memory_info().rss)
             yield piece
 
-    async with running(core, tmp_path / "run" / "core.sock"):
+    async with running(core, tmp_path / "run" / "gateway.sock"):
         with process(tmp_path) as (gateway, address):
             async with aiohttp.ClientSession(f"http://{address}") as session:
                 for _ in range(2):

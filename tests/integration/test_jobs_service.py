@@ -310,8 +310,8 @@ async def test_a_page_of_long_comments_stays_within_what_clients_take(core: Runn
     assert told == 7
 
 
-async def test_the_jobs_of_others_are_told_on_the_unix_socket_alone(core: RunningCore) -> None:
+async def test_over_tcp_the_jobs_of_others_are_told_to_nobody_without_a_token(core: RunningCore) -> None:
     async with grpc.aio.insecure_channel(core.tcp) as tcp:
         code, details = await refusal_of(JobsStub(tcp).ListJobs(jobs_pb2.ListJobsRequest()))
-    assert code == "PERMISSION_DENIED"
-    assert "unix socket" in details
+    assert code == "UNAUTHENTICATED"
+    assert "segint token create" in details

@@ -90,7 +90,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def admin(running: RunningCore) -> AsyncIterator[Admin]:
-    async with grpc.aio.insecure_channel(unix_target(running.home.socket)) as channel:
+    async with grpc.aio.insecure_channel(unix_target(running.home.admin_socket)) as channel:
         yield Admin(ModelsStub(channel))
 
 

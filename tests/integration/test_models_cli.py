@@ -175,11 +175,11 @@ async def test_without_a_server_the_command_says_how_to_start_one(home: Home) ->
     assert f"segint serve --home {home.path}" in result.stderr
 
 
-async def test_administration_over_tcp_is_refused_with_where_it_answers(addresses: dict[str, str]) -> None:
+async def test_administration_over_tcp_needs_a_token(addresses: dict[str, str]) -> None:
     async with grpc.aio.insecure_channel(addresses["grpc"]) as channel:
         rpc = ModelsStub(channel).ListFamilies(models_pb2.ListFamiliesRequest())
-        assert await rpc.code() is grpc.StatusCode.PERMISSION_DENIED
-        assert "unix socket" in await rpc.details()
+        assert await rpc.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert "segint token create" in await rpc.details()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ async def test_administration_over_tcp_is_refused_with_where_it_answers(addresse
 async def test_an_upload_out_of_order_is_refused_and_leaves_nothing(
     addresses: dict[str, str], home: Home, requests: list[models_pb2.UploadFileRequest]
 ) -> None:
-    async with grpc.aio.insecure_channel(unix_target(home.socket)) as channel:
+    async with grpc.aio.insecure_channel(unix_target(home.admin_socket)) as channel:
         rpc = ModelsStub(channel).UploadFile(iter(requests))
         told = refusal.unpack(await rpc.initial_metadata())
     assert told is not None
@@ -213,7 +213,7 @@ async def test_an_upload_out_of_order_is_refused_and_leaves_nothing(
 
 async def test_an_upload_whose_caller_goes_away_leaves_nothing(addresses: dict[str, str], home: Home) -> None:
     header = models_pb2.UploadFileHeader(name="weights.pt", size_bytes=1 << 20, sha256="0" * 64)
-    async with grpc.aio.insecure_channel(unix_target(home.socket)) as channel:
+    async with grpc.aio.insecure_channel(unix_target(home.admin_socket)) as channel:
         rpc = ModelsStub(channel).UploadFile()
         await rpc.write(models_pb2.UploadFileRequest(header=header))
         await rpc.write(models_pb2.UploadFileRequest(chunk=b"x" * 1000))

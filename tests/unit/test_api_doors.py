@@ -9,9 +9,10 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from segint_grpc import errors, refusal
+from segint_grpc import errors
 from segint_grpc.api.doors import Registered, bind_tcp, bind_unix, build_door
 from segint_grpc.home import unix_target
+from tests.fakes.doorkeepers import Everybody
 
 SERVICE = "segint.test.Echo"
 METHOD = f"/{SERVICE}/Echo"
@@ -39,31 +40,8 @@ async def open_door(server: grpc.aio.Server, target: str) -> AsyncIterator[grpc.
         await server.stop(None)
 
 
-async def test_a_service_of_the_other_door_is_refused_with_where_it_answers() -> None:
-    server = build_door([ECHO], elsewhere=["segint.v1.Models"])
-    async with open_door(server, bind_tcp(server, "127.0.0.1:0")) as channel:
-        rpc = channel.unary_unary("/segint.v1.Models/ListFamilies")(b"")
-        assert await rpc.code() is grpc.StatusCode.PERMISSION_DENIED
-        assert "unix socket" in await rpc.details()
-        upload = channel.stream_unary("/segint.v1.Models/UploadFile")(iter([b"", b""]))
-        told = refusal.unpack(await upload.initial_metadata())
-        assert told == ("PERMISSION_DENIED", await rpc.details())
-        assert await channel.unary_unary(METHOD)(b"") == b""
-
-
-async def test_this_machine_may_call_whatever_networks_are_listed() -> None:
-    server = build_door([ECHO], allow=["192.0.2.0/24"])
-    async with open_door(server, bind_tcp(server, "127.0.0.1:0")) as channel:
-        assert await channel.unary_unary(METHOD)(b"") == b""
-
-
-def test_a_network_that_is_none_is_refused_when_the_door_is_built() -> None:
-    with pytest.raises(errors.InvalidSetting, match="hospital"):
-        build_door([], allow=["hospital"])
-
-
 async def test_a_port_in_use_is_refused_with_advice() -> None:
-    first, second = build_door([ECHO]), build_door([ECHO])
+    first, second = build_door([ECHO], Everybody()), build_door([ECHO], Everybody())
     address = bind_tcp(first, "127.0.0.1:0")
     await first.start()
     with pytest.raises(errors.StartRefused, match=r"in use.*--grpc HOST:PORT"):
@@ -73,7 +51,7 @@ async def test_a_port_in_use_is_refused_with_advice() -> None:
 
 
 async def test_port_0_becomes_the_port_that_was_taken() -> None:
-    server = build_door([ECHO])
+    server = build_door([ECHO], Everybody())
     host, _, port = bind_tcp(server, "[::1]:0").rpartition(":")
     assert host == "[::1]"
     assert int(port) > 0
@@ -82,7 +60,7 @@ async def test_port_0_becomes_the_port_that_was_taken() -> None:
 
 @pytest.mark.parametrize("name", ["core.sock", "a folder's é 100%20 #1?.sock"])
 async def test_the_unix_door_answers_at_any_path_and_is_private(tmp_path: Path, name: str) -> None:
-    server = build_door([ECHO])
+    server = build_door([ECHO], Everybody())
     path = tmp_path / name
     bind_unix(server, path)
     async with open_door(server, unix_target(path)) as channel:
@@ -93,14 +71,14 @@ async def test_the_unix_door_answers_at_any_path_and_is_private(tmp_path: Path, 
 async def test_a_socket_that_a_dead_server_left_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "core.sock"
     path.write_bytes(b"")
-    server = build_door([ECHO])
+    server = build_door([ECHO], Everybody())
     bind_unix(server, path)
     async with open_door(server, unix_target(path)) as channel:
         assert await channel.unary_unary(METHOD)(b"") == b""
 
 
 async def test_a_message_beyond_4_mib_is_refused(tmp_path: Path) -> None:
-    server = build_door([ECHO])
+    server = build_door([ECHO], Everybody())
     async with open_door(server, bind_tcp(server, "127.0.0.1:0")) as channel:
         rpc = channel.unary_unary(METHOD)(b"\x0a" + b"\x80" * (5 * 1024 * 1024))
         assert await rpc.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

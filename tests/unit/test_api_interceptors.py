@@ -14,6 +14,7 @@ from generated.segint.v1.segmentation_pb2 import GetProgressRequest, GetProgress
 from segint_grpc import errors, logs, refusal
 from segint_grpc.api.details import DETAILS_METADATA
 from segint_grpc.api.doors import Registered, bind_tcp, build_door
+from tests.fakes.doorkeepers import Everybody
 
 SERVICE = "segint.test.Echo"
 KINDS = ("UnaryUnary", "StreamUnary", "UnaryStream", "StreamStream", "WritesItself")
@@ -73,7 +74,7 @@ def add_echo(server: grpc.aio.Server) -> None:
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    server = build_door([Registered(SERVICE, add_echo)])
+    server = build_door([Registered(SERVICE, add_echo)], Everybody())
     address = bind_tcp(server, "127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
@@ -245,7 +246,7 @@ async def test_a_caller_that_goes_away_ends_the_handlers_generator(caplog: pytes
         handlers = {"Endless": grpc.unary_stream_rpc_method_handler(endless, *coders)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
-    server = build_door([Registered(SERVICE, add)])
+    server = build_door([Registered(SERVICE, add)], Everybody())
     address = bind_tcp(server, "127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(address) as channel:

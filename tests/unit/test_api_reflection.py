@@ -16,13 +16,14 @@ from generated.grpc.reflection.v1.reflection_pb2_grpc import ServerReflectionStu
 from generated.segint.v1 import models_pb2, segmentation_pb2
 from segint_grpc.api.doors import bind_tcp, build_door
 from segint_grpc.api.reflection import V1, V1ALPHA, Reflection, services
+from tests.fakes.doorkeepers import Everybody
 
 NAMES = ["segint.v1.Segmentation", "segint.v1.Models"]
 
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    server = build_door(services(NAMES))
+    server = build_door(services(NAMES), Everybody())
     address = bind_tcp(server, "127.0.0.1:0")
     await server.start()
     yield address

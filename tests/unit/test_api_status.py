@@ -15,6 +15,8 @@ from segint_grpc.api.status import STATUS_CODES, status_of
         (errors.UnparsableMessage(), grpc.StatusCode.INVALID_ARGUMENT),
         (errors.UnknownJob(), grpc.StatusCode.NOT_FOUND),
         (errors.StillProcessing(), grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.Unauthenticated(), grpc.StatusCode.UNAUTHENTICATED),
+        (errors.TooOften(), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.QueueFull(), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.TooLarge(), grpc.StatusCode.OUT_OF_RANGE),
         (errors.Outdated(), grpc.StatusCode.ABORTED),

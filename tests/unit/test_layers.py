@@ -14,9 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 GROUND = {"generated", "segint_grpc.errors", "segint_grpc.domain"}
-PLUMBING = {
-    f"segint_grpc.{name}" for name in ("settings", "home", "logs", "lifeline", "locks", "allocator")
-} | {"segint_grpc"}
+PLUMBING_NAMES = ("settings", "home", "logs", "lifeline", "locks", "allocator", "networks", "forwarding")
+PLUMBING = {f"segint_grpc.{name}" for name in PLUMBING_NAMES} | {"segint_grpc"}
 REFUSAL = {"segint_grpc.refusal"}
 POOL = {f"segint_grpc.worker.{name}" for name in ("pool", "separate", "task")}
 NOTHING = set[str]()
@@ -27,6 +26,8 @@ MAY_IMPORT = {
     "segint_grpc.lifeline": NOTHING,
     "segint_grpc.logs": NOTHING,
     "segint_grpc.refusal": NOTHING,
+    "segint_grpc.forwarding": NOTHING,
+    "segint_grpc.networks": {"segint_grpc.errors", "segint_grpc.settings"},
     "segint_grpc.locks": {"segint_grpc.errors"},
     "segint_grpc.settings": {"segint_grpc.errors"},
     "segint_grpc.home": {"segint_grpc.errors"},

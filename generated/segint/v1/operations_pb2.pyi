@@ -12,7 +12,7 @@ class GetFiguresRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetFiguresResponse(_message.Message):
-    __slots__ = ("jobs", "queue_length", "stages", "slots", "slots_busy", "bytes_received", "bytes_sent", "loaded")
+    __slots__ = ("jobs", "queue_length", "stages", "slots", "slots_busy", "bytes_received", "bytes_sent", "loaded", "disk_free_bytes", "disk_bytes")
     JOBS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,8 @@ class GetFiguresResponse(_message.Message):
     BYTES_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
+    DISK_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
     jobs: _containers.RepeatedCompositeFieldContainer[JobCount]
     queue_length: int
     stages: _containers.RepeatedCompositeFieldContainer[StageDuration]
@@ -29,7 +31,9 @@ class GetFiguresResponse(_message.Message):
     bytes_received: int
     bytes_sent: int
     loaded: _containers.RepeatedCompositeFieldContainer[LoadedModel]
-    def __init__(self, jobs: _Optional[_Iterable[_Union[JobCount, _Mapping]]] = ..., queue_length: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[StageDuration, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., bytes_received: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., loaded: _Optional[_Iterable[_Union[LoadedModel, _Mapping]]] = ...) -> None: ...
+    disk_free_bytes: int
+    disk_bytes: int
+    def __init__(self, jobs: _Optional[_Iterable[_Union[JobCount, _Mapping]]] = ..., queue_length: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[StageDuration, _Mapping]]] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., bytes_received: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., loaded: _Optional[_Iterable[_Union[LoadedModel, _Mapping]]] = ..., disk_free_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ...) -> None: ...
 
 class LoadedModel(_message.Message):
     __slots__ = ("model_id", "memory_bytes", "busy")

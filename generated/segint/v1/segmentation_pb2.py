@@ -22,71 +22,77 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from generated.radiomics import Model_pb2 as radiomics_dot_Model__pb2
+from generated.segint.v1 import access_pb2 as segint_dot_v1_dot_access__pb2
 from generated.segint.v1 import job_pb2 as segint_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csegint/v1/segmentation.proto\x12\tsegint.v1\x1a\x15radiomics/Model.proto\x1a\x13segint/v1/job.proto\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\"S\n\rSubmitRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.SubmitHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"X\n\x0cSubmitHeader\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\tB\r\n\x0b_size_bytes\"R\n\x0eSubmitResponse\x12)\n\x04task\x18\x01 \x01(\x0b\x32\x1b.Radiomics.SegmentationTask\x12\x15\n\rrepeated_post\x18\x02 \x01(\x08\"?\n\x12GetProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\":\n\x13GetProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"A\n\x14WatchProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"<\n\x15WatchProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"\x12\n\x10WatchJobsRequest\"b\n\x11WatchJobsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\x12 \n\x04jobs\x18\x02 \x03(\x0b\x32\x12.segint.v1.JobNews\"g\n\x07JobNews\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x31\n\x08progress\x18\x03 \x01(\x0b\x32\x1f.Radiomics.SegmentationProgress\"=\n\x10GetResultRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"W\n\x11GetResultResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.ResultHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"2\n\x0cResultHeader\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\":\n\rCancelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"5\n\x0e\x43\x61ncelResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"H\n\x13SendFeedbackRequest\x12\x31\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x01(\x0b\x32\x1f.Radiomics.SegmentationFeedback\"-\n\x14SendFeedbackResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"K\n\x14SendTelemetryRequest\x12\x33\n\ttelemetry\x18\x01 \x01(\x0b\x32 .Radiomics.SegmentationTelemetry\".\n\x15SendTelemetryResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"\x13\n\x11GetCreditsRequest\"9\n\x12GetCreditsResponse\x12#\n\x07\x63redits\x18\x01 \x01(\x0b\x32\x12.Radiomics.Credits\"-\n\x16GetVendorStatusRequest\x12\x13\n\x0bservice_url\x18\x01 \x01(\t\"I\n\x17GetVendorStatusResponse\x12.\n\rvendor_status\x18\x01 \x01(\x0b\x32\x17.Radiomics.VendorStatus\"\x1a\n\x18GetApiInformationRequest\"O\n\x19GetApiInformationResponse\x12\x32\n\x0f\x61pi_information\x18\x01 \x01(\x0b\x32\x19.Radiomics.ApiInformation2\xbb\x07\n\x0cSegmentation\x12I\n\nListModels\x12\x1c.segint.v1.ListModelsRequest\x1a\x1d.segint.v1.ListModelsResponse\x12?\n\x06Submit\x12\x18.segint.v1.SubmitRequest\x1a\x19.segint.v1.SubmitResponse(\x01\x12L\n\x0bGetProgress\x12\x1d.segint.v1.GetProgressRequest\x1a\x1e.segint.v1.GetProgressResponse\x12T\n\rWatchProgress\x12\x1f.segint.v1.WatchProgressRequest\x1a .segint.v1.WatchProgressResponse0\x01\x12H\n\tWatchJobs\x12\x1b.segint.v1.WatchJobsRequest\x1a\x1c.segint.v1.WatchJobsResponse0\x01\x12H\n\tGetResult\x12\x1b.segint.v1.GetResultRequest\x1a\x1c.segint.v1.GetResultResponse0\x01\x12=\n\x06\x43\x61ncel\x12\x18.segint.v1.CancelRequest\x1a\x19.segint.v1.CancelResponse\x12O\n\x0cSendFeedback\x12\x1e.segint.v1.SendFeedbackRequest\x1a\x1f.segint.v1.SendFeedbackResponse\x12R\n\rSendTelemetry\x12\x1f.segint.v1.SendTelemetryRequest\x1a .segint.v1.SendTelemetryResponse\x12I\n\nGetCredits\x12\x1c.segint.v1.GetCreditsRequest\x1a\x1d.segint.v1.GetCreditsResponse\x12X\n\x0fGetVendorStatus\x12!.segint.v1.GetVendorStatusRequest\x1a\".segint.v1.GetVendorStatusResponse\x12^\n\x11GetApiInformation\x12#.segint.v1.GetApiInformationRequest\x1a$.segint.v1.GetApiInformationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csegint/v1/segmentation.proto\x12\tsegint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15radiomics/Model.proto\x1a\x16segint/v1/access.proto\x1a\x13segint/v1/job.proto\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\"S\n\rSubmitRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.SubmitHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"X\n\x0cSubmitHeader\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\tB\r\n\x0b_size_bytes\"R\n\x0eSubmitResponse\x12)\n\x04task\x18\x01 \x01(\x0b\x32\x1b.Radiomics.SegmentationTask\x12\x15\n\rrepeated_post\x18\x02 \x01(\x08\"?\n\x12GetProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\":\n\x13GetProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"A\n\x14WatchProgressRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"<\n\x15WatchProgressResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"\x12\n\x10WatchJobsRequest\"z\n\x11WatchJobsResponse\x12+\n\x06models\x18\x01 \x01(\x0b\x32\x1b.Radiomics.ModelsCollection\x12 \n\x04jobs\x18\x02 \x03(\x0b\x32\x12.segint.v1.JobNews\x12\x16\n\x0e\x61\x63\x63\x65ss_changed\x18\x03 \x01(\x08\"v\n\x07JobNews\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x31\n\x08progress\x18\x03 \x01(\x0b\x32\x1f.Radiomics.SegmentationProgress\x12\r\n\x05owner\x18\x04 \x01(\t\"=\n\x10GetResultRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"W\n\x11GetResultResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.ResultHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"2\n\x0cResultHeader\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\":\n\rCancelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x02 \x01(\t\"5\n\x0e\x43\x61ncelResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"H\n\x13SendFeedbackRequest\x12\x31\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x01(\x0b\x32\x1f.Radiomics.SegmentationFeedback\"-\n\x14SendFeedbackResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"K\n\x14SendTelemetryRequest\x12\x33\n\ttelemetry\x18\x01 \x01(\x0b\x32 .Radiomics.SegmentationTelemetry\".\n\x15SendTelemetryResponse\x12\x15\n\rlinked_to_job\x18\x01 \x01(\x08\"\x13\n\x11GetCreditsRequest\"9\n\x12GetCreditsResponse\x12#\n\x07\x63redits\x18\x01 \x01(\x0b\x32\x12.Radiomics.Credits\"-\n\x16GetVendorStatusRequest\x12\x13\n\x0bservice_url\x18\x01 \x01(\t\"I\n\x17GetVendorStatusResponse\x12.\n\rvendor_status\x18\x01 \x01(\x0b\x32\x17.Radiomics.VendorStatus\"\x1a\n\x18GetApiInformationRequest\"O\n\x19GetApiInformationResponse\x12\x32\n\x0f\x61pi_information\x18\x01 \x01(\x0b\x32\x19.Radiomics.ApiInformation\"\x11\n\x0fIdentifyRequest\"v\n\x10IdentifyResponse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x1f\n\x05scope\x18\x02 \x01(\x0e\x32\x10.segint.v1.Scope\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x80\x08\n\x0cSegmentation\x12I\n\nListModels\x12\x1c.segint.v1.ListModelsRequest\x1a\x1d.segint.v1.ListModelsResponse\x12?\n\x06Submit\x12\x18.segint.v1.SubmitRequest\x1a\x19.segint.v1.SubmitResponse(\x01\x12L\n\x0bGetProgress\x12\x1d.segint.v1.GetProgressRequest\x1a\x1e.segint.v1.GetProgressResponse\x12T\n\rWatchProgress\x12\x1f.segint.v1.WatchProgressRequest\x1a .segint.v1.WatchProgressResponse0\x01\x12H\n\tWatchJobs\x12\x1b.segint.v1.WatchJobsRequest\x1a\x1c.segint.v1.WatchJobsResponse0\x01\x12H\n\tGetResult\x12\x1b.segint.v1.GetResultRequest\x1a\x1c.segint.v1.GetResultResponse0\x01\x12=\n\x06\x43\x61ncel\x12\x18.segint.v1.CancelRequest\x1a\x19.segint.v1.CancelResponse\x12O\n\x0cSendFeedback\x12\x1e.segint.v1.SendFeedbackRequest\x1a\x1f.segint.v1.SendFeedbackResponse\x12R\n\rSendTelemetry\x12\x1f.segint.v1.SendTelemetryRequest\x1a .segint.v1.SendTelemetryResponse\x12I\n\nGetCredits\x12\x1c.segint.v1.GetCreditsRequest\x1a\x1d.segint.v1.GetCreditsResponse\x12X\n\x0fGetVendorStatus\x12!.segint.v1.GetVendorStatusRequest\x1a\".segint.v1.GetVendorStatusResponse\x12^\n\x11GetApiInformation\x12#.segint.v1.GetApiInformationRequest\x1a$.segint.v1.GetApiInformationResponse\x12\x43\n\x08Identify\x12\x1a.segint.v1.IdentifyRequest\x1a\x1b.segint.v1.IdentifyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'segint.v1.segmentation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTMODELSREQUEST']._serialized_start=87
-  _globals['_LISTMODELSREQUEST']._serialized_end=106
-  _globals['_LISTMODELSRESPONSE']._serialized_start=108
-  _globals['_LISTMODELSRESPONSE']._serialized_end=173
-  _globals['_SUBMITREQUEST']._serialized_start=175
-  _globals['_SUBMITREQUEST']._serialized_end=258
-  _globals['_SUBMITHEADER']._serialized_start=260
-  _globals['_SUBMITHEADER']._serialized_end=348
-  _globals['_SUBMITRESPONSE']._serialized_start=350
-  _globals['_SUBMITRESPONSE']._serialized_end=432
-  _globals['_GETPROGRESSREQUEST']._serialized_start=434
-  _globals['_GETPROGRESSREQUEST']._serialized_end=497
-  _globals['_GETPROGRESSRESPONSE']._serialized_start=499
-  _globals['_GETPROGRESSRESPONSE']._serialized_end=557
-  _globals['_WATCHPROGRESSREQUEST']._serialized_start=559
-  _globals['_WATCHPROGRESSREQUEST']._serialized_end=624
-  _globals['_WATCHPROGRESSRESPONSE']._serialized_start=626
-  _globals['_WATCHPROGRESSRESPONSE']._serialized_end=686
-  _globals['_WATCHJOBSREQUEST']._serialized_start=688
-  _globals['_WATCHJOBSREQUEST']._serialized_end=706
-  _globals['_WATCHJOBSRESPONSE']._serialized_start=708
-  _globals['_WATCHJOBSRESPONSE']._serialized_end=806
-  _globals['_JOBNEWS']._serialized_start=808
-  _globals['_JOBNEWS']._serialized_end=911
-  _globals['_GETRESULTREQUEST']._serialized_start=913
-  _globals['_GETRESULTREQUEST']._serialized_end=974
-  _globals['_GETRESULTRESPONSE']._serialized_start=976
-  _globals['_GETRESULTRESPONSE']._serialized_end=1063
-  _globals['_RESULTHEADER']._serialized_start=1065
-  _globals['_RESULTHEADER']._serialized_end=1115
-  _globals['_CANCELREQUEST']._serialized_start=1117
-  _globals['_CANCELREQUEST']._serialized_end=1175
-  _globals['_CANCELRESPONSE']._serialized_start=1177
-  _globals['_CANCELRESPONSE']._serialized_end=1230
-  _globals['_SENDFEEDBACKREQUEST']._serialized_start=1232
-  _globals['_SENDFEEDBACKREQUEST']._serialized_end=1304
-  _globals['_SENDFEEDBACKRESPONSE']._serialized_start=1306
-  _globals['_SENDFEEDBACKRESPONSE']._serialized_end=1351
-  _globals['_SENDTELEMETRYREQUEST']._serialized_start=1353
-  _globals['_SENDTELEMETRYREQUEST']._serialized_end=1428
-  _globals['_SENDTELEMETRYRESPONSE']._serialized_start=1430
-  _globals['_SENDTELEMETRYRESPONSE']._serialized_end=1476
-  _globals['_GETCREDITSREQUEST']._serialized_start=1478
-  _globals['_GETCREDITSREQUEST']._serialized_end=1497
-  _globals['_GETCREDITSRESPONSE']._serialized_start=1499
-  _globals['_GETCREDITSRESPONSE']._serialized_end=1556
-  _globals['_GETVENDORSTATUSREQUEST']._serialized_start=1558
-  _globals['_GETVENDORSTATUSREQUEST']._serialized_end=1603
-  _globals['_GETVENDORSTATUSRESPONSE']._serialized_start=1605
-  _globals['_GETVENDORSTATUSRESPONSE']._serialized_end=1678
-  _globals['_GETAPIINFORMATIONREQUEST']._serialized_start=1680
-  _globals['_GETAPIINFORMATIONREQUEST']._serialized_end=1706
-  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_start=1708
-  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_end=1787
-  _globals['_SEGMENTATION']._serialized_start=1790
-  _globals['_SEGMENTATION']._serialized_end=2745
+  _globals['_LISTMODELSREQUEST']._serialized_start=144
+  _globals['_LISTMODELSREQUEST']._serialized_end=163
+  _globals['_LISTMODELSRESPONSE']._serialized_start=165
+  _globals['_LISTMODELSRESPONSE']._serialized_end=230
+  _globals['_SUBMITREQUEST']._serialized_start=232
+  _globals['_SUBMITREQUEST']._serialized_end=315
+  _globals['_SUBMITHEADER']._serialized_start=317
+  _globals['_SUBMITHEADER']._serialized_end=405
+  _globals['_SUBMITRESPONSE']._serialized_start=407
+  _globals['_SUBMITRESPONSE']._serialized_end=489
+  _globals['_GETPROGRESSREQUEST']._serialized_start=491
+  _globals['_GETPROGRESSREQUEST']._serialized_end=554
+  _globals['_GETPROGRESSRESPONSE']._serialized_start=556
+  _globals['_GETPROGRESSRESPONSE']._serialized_end=614
+  _globals['_WATCHPROGRESSREQUEST']._serialized_start=616
+  _globals['_WATCHPROGRESSREQUEST']._serialized_end=681
+  _globals['_WATCHPROGRESSRESPONSE']._serialized_start=683
+  _globals['_WATCHPROGRESSRESPONSE']._serialized_end=743
+  _globals['_WATCHJOBSREQUEST']._serialized_start=745
+  _globals['_WATCHJOBSREQUEST']._serialized_end=763
+  _globals['_WATCHJOBSRESPONSE']._serialized_start=765
+  _globals['_WATCHJOBSRESPONSE']._serialized_end=887
+  _globals['_JOBNEWS']._serialized_start=889
+  _globals['_JOBNEWS']._serialized_end=1007
+  _globals['_GETRESULTREQUEST']._serialized_start=1009
+  _globals['_GETRESULTREQUEST']._serialized_end=1070
+  _globals['_GETRESULTRESPONSE']._serialized_start=1072
+  _globals['_GETRESULTRESPONSE']._serialized_end=1159
+  _globals['_RESULTHEADER']._serialized_start=1161
+  _globals['_RESULTHEADER']._serialized_end=1211
+  _globals['_CANCELREQUEST']._serialized_start=1213
+  _globals['_CANCELREQUEST']._serialized_end=1271
+  _globals['_CANCELRESPONSE']._serialized_start=1273
+  _globals['_CANCELRESPONSE']._serialized_end=1326
+  _globals['_SENDFEEDBACKREQUEST']._serialized_start=1328
+  _globals['_SENDFEEDBACKREQUEST']._serialized_end=1400
+  _globals['_SENDFEEDBACKRESPONSE']._serialized_start=1402
+  _globals['_SENDFEEDBACKRESPONSE']._serialized_end=1447
+  _globals['_SENDTELEMETRYREQUEST']._serialized_start=1449
+  _globals['_SENDTELEMETRYREQUEST']._serialized_end=1524
+  _globals['_SENDTELEMETRYRESPONSE']._serialized_start=1526
+  _globals['_SENDTELEMETRYRESPONSE']._serialized_end=1572
+  _globals['_GETCREDITSREQUEST']._serialized_start=1574
+  _globals['_GETCREDITSREQUEST']._serialized_end=1593
+  _globals['_GETCREDITSRESPONSE']._serialized_start=1595
+  _globals['_GETCREDITSRESPONSE']._serialized_end=1652
+  _globals['_GETVENDORSTATUSREQUEST']._serialized_start=1654
+  _globals['_GETVENDORSTATUSREQUEST']._serialized_end=1699
+  _globals['_GETVENDORSTATUSRESPONSE']._serialized_start=1701
+  _globals['_GETVENDORSTATUSRESPONSE']._serialized_end=1774
+  _globals['_GETAPIINFORMATIONREQUEST']._serialized_start=1776
+  _globals['_GETAPIINFORMATIONREQUEST']._serialized_end=1802
+  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_start=1804
+  _globals['_GETAPIINFORMATIONRESPONSE']._serialized_end=1883
+  _globals['_IDENTIFYREQUEST']._serialized_start=1885
+  _globals['_IDENTIFYREQUEST']._serialized_end=1902
+  _globals['_IDENTIFYRESPONSE']._serialized_start=1904
+  _globals['_IDENTIFYRESPONSE']._serialized_end=2022
+  _globals['_SEGMENTATION']._serialized_start=2025
+  _globals['_SEGMENTATION']._serialized_end=3049
 # @@protoc_insertion_point(module_scope)

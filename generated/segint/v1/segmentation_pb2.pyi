@@ -1,4 +1,8 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from generated.radiomics import Model_pb2 as _Model_pb2
+from generated.segint.v1 import access_pb2 as _access_pb2
 from generated.segint.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -77,22 +81,26 @@ class WatchJobsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchJobsResponse(_message.Message):
-    __slots__ = ("models", "jobs")
+    __slots__ = ("models", "jobs", "access_changed")
     MODELS_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     models: _Model_pb2.ModelsCollection
     jobs: _containers.RepeatedCompositeFieldContainer[JobNews]
-    def __init__(self, models: _Optional[_Union[_Model_pb2.ModelsCollection, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[JobNews, _Mapping]]] = ...) -> None: ...
+    access_changed: bool
+    def __init__(self, models: _Optional[_Union[_Model_pb2.ModelsCollection, _Mapping]] = ..., jobs: _Optional[_Iterable[_Union[JobNews, _Mapping]]] = ..., access_changed: bool = ...) -> None: ...
 
 class JobNews(_message.Message):
-    __slots__ = ("segmentation_id", "model_id", "progress")
+    __slots__ = ("segmentation_id", "model_id", "progress", "owner")
     SEGMENTATION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     segmentation_id: str
     model_id: str
     progress: _Model_pb2.SegmentationProgress
-    def __init__(self, segmentation_id: _Optional[str] = ..., model_id: _Optional[str] = ..., progress: _Optional[_Union[_Model_pb2.SegmentationProgress, _Mapping]] = ...) -> None: ...
+    owner: str
+    def __init__(self, segmentation_id: _Optional[str] = ..., model_id: _Optional[str] = ..., progress: _Optional[_Union[_Model_pb2.SegmentationProgress, _Mapping]] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class GetResultRequest(_message.Message):
     __slots__ = ("model_id", "segmentation_id")
@@ -187,3 +195,17 @@ class GetApiInformationResponse(_message.Message):
     API_INFORMATION_FIELD_NUMBER: _ClassVar[int]
     api_information: _Model_pb2.ApiInformation
     def __init__(self, api_information: _Optional[_Union[_Model_pb2.ApiInformation, _Mapping]] = ...) -> None: ...
+
+class IdentifyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class IdentifyResponse(_message.Message):
+    __slots__ = ("principal", "scope", "expires_at")
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    principal: str
+    scope: _access_pb2.Scope
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, principal: _Optional[str] = ..., scope: _Optional[_Union[_access_pb2.Scope, str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -94,6 +94,11 @@ class SegmentationStub(object):
                 request_serializer=segint_dot_v1_dot_segmentation__pb2.GetApiInformationRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_segmentation__pb2.GetApiInformationResponse.FromString,
                 _registered_method=True)
+        self.Identify = channel.unary_unary(
+                '/segint.v1.Segmentation/Identify',
+                request_serializer=segint_dot_v1_dot_segmentation__pb2.IdentifyRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_segmentation__pb2.IdentifyResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentationServicer(object):
@@ -130,7 +135,7 @@ class SegmentationServicer(object):
 
     def WatchJobs(self, request, context):
         """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
-        job, then whatever changes. Answers on the unix socket only, since it names every job.
+        job, then whatever changes. For gateways and operators only, since it names every job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +185,13 @@ class SegmentationServicer(object):
 
     def GetApiInformation(self, request, context):
         """Which interface this is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Identify(self, request, context):
+        """Whom the server takes the caller for, by the credential that came with this very call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,6 +259,11 @@ def add_SegmentationServicer_to_server(servicer, server):
                     servicer.GetApiInformation,
                     request_deserializer=segint_dot_v1_dot_segmentation__pb2.GetApiInformationRequest.FromString,
                     response_serializer=segint_dot_v1_dot_segmentation__pb2.GetApiInformationResponse.SerializeToString,
+            ),
+            'Identify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Identify,
+                    request_deserializer=segint_dot_v1_dot_segmentation__pb2.IdentifyRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_segmentation__pb2.IdentifyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -573,6 +590,33 @@ class Segmentation(object):
             '/segint.v1.Segmentation/GetApiInformation',
             segint_dot_v1_dot_segmentation__pb2.GetApiInformationRequest.SerializeToString,
             segint_dot_v1_dot_segmentation__pb2.GetApiInformationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Identify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segint.v1.Segmentation/Identify',
+            segint_dot_v1_dot_segmentation__pb2.IdentifyRequest.SerializeToString,
+            segint_dot_v1_dot_segmentation__pb2.IdentifyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,7 +47,7 @@ class SegmentationStub:
     """A job's progress now, every change, and the final state; then the stream ends."""
     WatchJobs: _grpc.UnaryStreamMultiCallable[_segmentation_pb2.WatchJobsRequest, _segmentation_pb2.WatchJobsResponse]
     """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
-    job, then whatever changes. Answers on the unix socket only, since it names every job.
+    job, then whatever changes. For gateways and operators only, since it names every job.
     """
     GetResult: _grpc.UnaryStreamMultiCallable[_segmentation_pb2.GetResultRequest, _segmentation_pb2.GetResultResponse]
     """The serialized Radiomics.ModelOutput: one header, then its bytes in chunks."""
@@ -63,6 +63,8 @@ class SegmentationStub:
     """Who runs this server and where it takes scans."""
     GetApiInformation: _grpc.UnaryUnaryMultiCallable[_segmentation_pb2.GetApiInformationRequest, _segmentation_pb2.GetApiInformationResponse]
     """Which interface this is."""
+    Identify: _grpc.UnaryUnaryMultiCallable[_segmentation_pb2.IdentifyRequest, _segmentation_pb2.IdentifyResponse]
+    """Whom the server takes the caller for, by the credential that came with this very call."""
 
 @_typing.type_check_only
 class SegmentationAsyncStub(SegmentationStub):
@@ -79,7 +81,7 @@ class SegmentationAsyncStub(SegmentationStub):
     """A job's progress now, every change, and the final state; then the stream ends."""
     WatchJobs: _aio.UnaryStreamMultiCallable[_segmentation_pb2.WatchJobsRequest, _segmentation_pb2.WatchJobsResponse]  # type: ignore[assignment]
     """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
-    job, then whatever changes. Answers on the unix socket only, since it names every job.
+    job, then whatever changes. For gateways and operators only, since it names every job.
     """
     GetResult: _aio.UnaryStreamMultiCallable[_segmentation_pb2.GetResultRequest, _segmentation_pb2.GetResultResponse]  # type: ignore[assignment]
     """The serialized Radiomics.ModelOutput: one header, then its bytes in chunks."""
@@ -95,6 +97,8 @@ class SegmentationAsyncStub(SegmentationStub):
     """Who runs this server and where it takes scans."""
     GetApiInformation: _aio.UnaryUnaryMultiCallable[_segmentation_pb2.GetApiInformationRequest, _segmentation_pb2.GetApiInformationResponse]  # type: ignore[assignment]
     """Which interface this is."""
+    Identify: _aio.UnaryUnaryMultiCallable[_segmentation_pb2.IdentifyRequest, _segmentation_pb2.IdentifyResponse]  # type: ignore[assignment]
+    """Whom the server takes the caller for, by the credential that came with this very call."""
 
 class SegmentationServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -138,7 +142,7 @@ class SegmentationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_segmentation_pb2.WatchJobsResponse], _abc.AsyncIterator[_segmentation_pb2.WatchJobsResponse]]:
         """What a gateway needs to answer polls and model lists by itself: first the models and every unfinished
-        job, then whatever changes. Answers on the unix socket only, since it names every job.
+        job, then whatever changes. For gateways and operators only, since it names every job.
         """
 
     @_abc_1.abstractmethod
@@ -196,5 +200,13 @@ class SegmentationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_segmentation_pb2.GetApiInformationResponse, _abc.Awaitable[_segmentation_pb2.GetApiInformationResponse]]:
         """Which interface this is."""
+
+    @_abc_1.abstractmethod
+    def Identify(
+        self,
+        request: _segmentation_pb2.IdentifyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_segmentation_pb2.IdentifyResponse, _abc.Awaitable[_segmentation_pb2.IdentifyResponse]]:
+        """Whom the server takes the caller for, by the credential that came with this very call."""
 
 def add_SegmentationServicer_to_server(servicer: SegmentationServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
