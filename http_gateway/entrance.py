@@ -43,8 +43,11 @@ class Entrance:
             self._check_metrics(exchange)
             return
         self._check_doorstep(exchange)
-        closed = self._by_token if route.needs is Needs.CLIENT else self._health_by_token
-        if closed or bearer_of(exchange.authorization) is not None:
+        if route.needs is Needs.HEALTH:
+            asked = self._health_by_token
+        else:
+            asked = self._by_token or bearer_of(exchange.authorization) is not None
+        if asked:
             identity = await _identify(exchange)
             if self._by_token and not identity.sees_all:
                 exchange.viewer = identity.principal

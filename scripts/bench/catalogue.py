@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from scripts.bench import end_to_end, footprint, start, throughput
+from scripts.bench import end_to_end, footprint, polls, start, throughput
 from scripts.bench.lab import Lab
 from scripts.bench.rows import Row
 
@@ -16,6 +16,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "structures": end_to_end.structures,
     "small-jobs": throughput.small_jobs,
     "questions": throughput.questions,
+    "polls": polls.polls,
     "start": start.start,
     "upload-memory": footprint.upload,
     "worker-memory": footprint.worker,

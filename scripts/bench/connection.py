@@ -37,16 +37,18 @@ class Answer:
 class Connection:
     """A connection to HOST:PORT; a context manager. Every request raises HttpError for another status."""
 
-    def __init__(self, address: str) -> None:
-        """Connect."""
+    def __init__(self, address: str, headers: Sequence[str] = ()) -> None:
+        """Connect; every request brings `headers`, lines without their ends."""
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)), TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host = address
+        self._headers = tuple(headers)
 
     def head(self, method: str, path: str, *more: str) -> bytes:
         """Return a request up to its body."""
-        lines = (f"{method} {path} HTTP/1.1", f"Host: {self._host}", f"Accept: {PROTOBUF}", *more, "", "")
+        usual = (f"{method} {path} HTTP/1.1", f"Host: {self._host}", f"Accept: {PROTOBUF}")
+        lines = (*usual, *self._headers, *more, "", "")
         return "\r\n".join(lines).encode()
 
     def get(self, path: str) -> Answer:

@@ -28,6 +28,8 @@ class Run:
     ended_ns: int
     fetched_ns: int
     result: bytes
+    path: str = ""
+    """Where the job answers."""
 
     @property
     def total_s(self) -> float:
@@ -50,7 +52,7 @@ def run_job(connection: Connection, model: str, parts: Sequence[bytes]) -> Run:
     _wait(connection, job)
     ended_ns = time.monotonic_ns()
     result = connection.get(f"{job}/result").body
-    return Run(begun_ns, posted.sent_ns, accepted_ns, ended_ns, time.monotonic_ns(), result)
+    return Run(begun_ns, posted.sent_ns, accepted_ns, ended_ns, time.monotonic_ns(), result, job)
 
 
 def _wait(connection: Connection, job: str) -> None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,9 +39,9 @@ class Server:
         """Its home."""
         return Home(self.folder / "home")
 
-    def connect(self) -> Connection:
-        """Return a new connection."""
-        return Connection(self.address)
+    def connect(self, headers: Sequence[str] = ()) -> Connection:
+        """Return a new connection whose requests bring `headers`."""
+        return Connection(self.address, headers)
 
     @property
     def core(self) -> psutil.Process:

@@ -69,14 +69,16 @@ def questions(lab: Lab) -> Iterator[Row]:
         )
 
 
-def answers_per_second(server: Server, path: str, seconds: float) -> tuple[float, float]:
+def answers_per_second(
+    server: Server, path: str, seconds: float, headers: Sequence[str] = ()
+) -> tuple[float, float]:
     """Return how many answers to `path` come in a second, and the share of a core that the client took.
 
     One thread serves all connections with epoll and no HTTP library: on two cores, the client must not be
     what is measured.
     """
     with ExitStack() as stack:
-        connections = [stack.enter_context(server.connect()) for _ in range(CONNECTIONS)]
+        connections = [stack.enter_context(server.connect(headers)) for _ in range(CONNECTIONS)]
         question = connections[0].head("GET", path)
         asking = [_Asking(connection, question) for connection in connections]
         began, began_cpu = time.perf_counter(), time.process_time()

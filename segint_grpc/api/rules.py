@@ -64,7 +64,7 @@ RULES: Mapping[str, Rule] = dict(
             *("CreateToken", "ListTokens", "RevokeToken"),
             *("CreateUser", "ListUsers", "SetPassword", "DisableUser", "EnableUser"),
         ),
-        *_all("grpc.health.v1.Health", Scope.NOBODY, "Check", "Watch", "List", gateway=True),
+        *_all("grpc.health.v1.Health", Scope.NOBODY, "Check", "Watch", gateway=True),
         *_all("grpc.reflection.v1.ServerReflection", Scope.NOBODY, "ServerReflectionInfo"),
         *_all("grpc.reflection.v1alpha.ServerReflection", Scope.NOBODY, "ServerReflectionInfo"),
     ]
