@@ -1,4 +1,4 @@
-"""`segint job`: what was posted, how it went and what users said of it; over the unix socket of a home."""
+"""`segint job`: what was posted, how it went and what users said of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`segint model`: the group of commands about models, over the unix socket of a home whose server runs."""
+"""`segint model`: the group of commands about models, asked of a running server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""segint.v1.Models as a person at the server's own machine uses it: over the unix socket in the home."""
+"""segint.v1.Models as an administrator uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""segint.v1.Operations as a person at the server's own machine uses it."""
+"""segint.v1.Operations as an operator uses it."""
 
 from __future__ import annotations
 

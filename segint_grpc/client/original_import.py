@@ -1,4 +1,4 @@
-"""Gives what an original research server held to the server of a home."""
+"""Gives what an original research server held to a server."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Brought:
 
 
 class OriginalImport(Administration):
-    """A connection to the server of one home that takes an original server over.
+    """A connection to the server that takes an original server over.
 
     What has come before is left as it is, so that an import that was cut short can be called again.
     """
 
     def __init__(self, place: Place, jobs: JobAdministration) -> None:
-        """Prepare to talk to the server of `home`; `jobs` tells which feedback and telemetry is there."""
-        super().__init__(home)
+        """Prepare to talk to the server at `place`; `jobs` tells which feedback and telemetry is there."""
+        super().__init__(place)
         self._segmentation = SegmentationStub(self._channel)
         self._jobs = jobs
         self._brought = Brought()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from segint_grpc import __version__
 from segint_grpc.serve.addresses import Endpoint, Interface, parse_endpoint, reachable
 from segint_grpc.serve.record import Running
+from segint_grpc.settings import TOKEN
 
 
 def banner(running: Running, known: Sequence[Interface]) -> str:
@@ -20,7 +21,7 @@ def banner(running: Running, known: Sequence[Interface]) -> str:
         f"  gRPC              {running.grpc}",
         f"  Home              {running.home}",
         "",
-        *(_local(http, known) if http.loopback else _remote(http, running.allow, known)),
+        *(_local(http, known) if http.loopback else _remote(http, running, known)),
     ]
     return "\n".join(lines)
 
@@ -41,25 +42,31 @@ def _local(http: Endpoint, known: Sequence[Interface]) -> list[str]:
     ]
 
 
-def _remote(http: Endpoint, allow: Sequence[str], known: Sequence[Interface]) -> list[str]:
+def _remote(http: Endpoint, running: Running, known: Sequence[Interface]) -> list[str]:
     ways = reachable(http, known)
     addresses = [f"  http://{way}/" + (f"   ({name})" if name else "") for name, way in ways]
     return [
         "In Velocity, type the address of the network that both computers share:",
         *(addresses or ["  (no network interface is up)"]),
-        _let_in(allow),
+        *_let_in(running),
         f"If nothing can reach it, open TCP port {http.port} in this machine's firewall:",
-        *(f"  {command}" for command in _firewall_commands(http.port, allow)),
+        *(f"  {command}" for command in _firewall_commands(http.port, running.allow)),
     ]
 
 
-def _let_in(allow: Sequence[str]) -> str:
-    if any(network.endswith("/0") for network in allow):
-        return "WARNING: every address is let in. Name the network that Velocity's computers are in instead."
-    return f"Let in: {', '.join(allow)}; everybody else is refused."
+def _let_in(running: Running) -> list[str]:
+    by_token = running.client_mode == TOKEN
+    told = ["Each client needs a token: segint token create NAME makes one."] if by_token else []
+    if running.allow and not any(network.endswith("/0") for network in running.allow):
+        return [f"Let in: {', '.join(running.allow)}; everybody else is refused.", *told]
+    return told or [
+        "WARNING: every address is let in. Name the network that Velocity's computers are in instead."
+    ]
 
 
 def _firewall_commands(port: int, allow: Sequence[str]) -> list[str]:
     if shutil.which("firewall-cmd"):
         return [f"sudo firewall-cmd --permanent --add-port={port}/tcp && sudo firewall-cmd --reload"]
+    if not allow:
+        return [f"sudo ufw allow {port}/tcp"]
     return [f"sudo ufw allow from {network} to any port {port} proto tcp" for network in allow]

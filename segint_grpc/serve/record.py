@@ -17,7 +17,8 @@ from segint_grpc.home import Home
 class Running:
     """A running server: its process, its home, and the addresses that it took (HOST:PORT, and a path).
 
-    `allow` names the networks that it lets in, `options` what segint_run was given, the home aside.
+    `allow` names the networks that it lets in, `client_mode` what clients need, `options` what segint_run
+    was given, the home aside.
     """
 
     pid: int
@@ -27,6 +28,7 @@ class Running:
     grpc: str = ""
     socket: str = ""
     allow: tuple[str, ...] = ()
+    client_mode: str = ""
     options: tuple[str, ...] = ()
 
 

@@ -52,7 +52,8 @@ def run(
         commands = child_commands(wanted, overrides, lock.descriptor, core, gateway)
 
         def ready(facts: Mapping[str, str]) -> None:
-            running = replace(record.of(os.getpid(), home, facts), allow=tuple(wanted.allow))
+            found = record.of(os.getpid(), home, facts)
+            running = replace(found, allow=tuple(wanted.allow), client_mode=wanted.mode)
             record.write(record.serve_file(home), running)
             _announce(ready_fd, facts)
             on_ready(running)

@@ -18,10 +18,17 @@ from generated.segint.v1.jobs_pb2_grpc import JobsStub
 from generated.segint.v1.models_pb2_grpc import ModelsStub
 from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
 from segint_grpc.api.details import DETAILS_METADATA
+from segint_grpc.domain.access import Scope
 from segint_grpc.forwarding import AUTHORIZATION, FORWARDED_FOR
 from segint_grpc.home import Home, unix_target
+from segint_grpc.service.context import ServiceContext
+from segint_grpc.service.hop import Hop
+from segint_grpc.service.users import Users
+from segint_grpc.settings import Settings
+from segint_grpc.store.store import open_store
 from tests.fakes.core_bench import scan
 from tests.fakes.cores import SAMPLE, RunningCore, running_core
+from tests.fakes.stores import make_home
 
 Metadata = Sequence[tuple[str, str]]
 
@@ -306,3 +313,18 @@ async def test_health_asks_for_a_token_where_the_settings_say_so(tmp_path: Path)
             assert (await refused(check(b"")))[0] == "UNAUTHENTICATED"
         async with grpc.aio.insecure_channel(unix_target(core.home.gateway_socket)) as channel:
             await channel.unary_unary("/grpc.health.v1.Health/Check")(b"")
+
+
+async def test_a_password_lets_its_user_in_until_that_is_disabled(tmp_path: Path) -> None:
+    with open_store(make_home(tmp_path)) as store, Hop("test") as hop:
+        users = Users(ServiceContext(store, hop, Settings()))
+        password = "nine slow green rivers"
+        await users.create("ada", Scope.OPERATOR, password)
+        found = await users.verify("ada", password)
+        assert found is not None
+        assert found.scope is Scope.OPERATOR
+        assert await users.verify("ada", f"{password}!") is None
+        assert await users.verify("bob", password) is None
+        await users.set_disabled("ada", disabled=True)
+        assert await users.verify("ada", password) is None
+        users.close()

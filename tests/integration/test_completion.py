@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from segint_grpc.cli.main import main
+from segint_grpc.client.access import Access
 from tests.fakes.cores import SAMPLE, RunningCore, running_core
 from tests.fakes.stores import make_home
 
@@ -46,6 +48,16 @@ async def test_the_shell_offers_commands_versions_families_and_jobs(core: Runnin
     assert await completed(home, "model get Cen") == ["Centered Square"]
     assert await completed(home, f"job show {job.id[:8]}") == [job.id]
     assert await completed(home, "job retry --model Cen") == [SAMPLE]
+
+
+async def test_the_shell_offers_tokens_and_users(core: RunningCore) -> None:
+    home = core.home.path
+    with Access(core.home) as access:
+        make_token = partial(access.create_token, "x", "client")
+        token = (await asyncio.to_thread(make_token)).token.id
+        await asyncio.to_thread(access.create_user, "ada", "admin", "nine slow green rivers")
+    assert await completed(home, f"token revoke {token[:3]}") == [token]
+    assert await completed(home, "user disable a") == ["ada"]
 
 
 async def test_without_a_server_nothing_is_offered_and_nothing_is_said(tmp_path: Path) -> None:

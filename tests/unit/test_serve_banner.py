@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,12 @@ def test_letting_everybody_in_is_called_what_it_is() -> None:
     text = banner(running("0.0.0.0:8000", "0.0.0.0/0"), KNOWN)
     assert "WARNING" in text
     assert "refused" not in text
+
+
+def test_where_tokens_count_it_says_how_to_make_one() -> None:
+    text = banner(replace(running("0.0.0.0:8000"), client_mode="token"), KNOWN)
+    assert "segint token create" in text
+    assert "WARNING" not in text
 
 
 def test_it_names_the_home_and_the_grpc_address() -> None:

@@ -3,7 +3,7 @@
 isort:skip_file
 Administration of the jobs: what was posted, how it went, and what users said of the results.
 
-Names every job and what users wrote, so this service answers on the core's unix socket only.
+Names every job and what users wrote: for operators, and for the home's owner on the admin socket.
 """
 
 from collections import abc as _abc

@@ -4,7 +4,8 @@ isort:skip_file
 Administration of the models: which families there are, which files they use, what runs their versions,
 and whether a version may be offered to clients.
 
-Attaching a module is running code, so this service answers on the core's unix socket only.
+Attaching a module is running code, so every change here is for administrators; operators look, warm up
+and unload.
 """
 
 from collections import abc as _abc
