@@ -23,6 +23,7 @@ def summary(view: JobView) -> jobs_pb2.JobSummary:
     return jobs_pb2.JobSummary(
         job=progress_of(view),
         caller=job.caller,
+        owner=job.owner,
         client_version=job.client_version,
         body_bytes=job.body_bytes,
         result_bytes=job.result_bytes,

@@ -27,6 +27,7 @@ def job_record(line: jobs_pb2.JobSummary) -> Record:
     return {
         **progress_record(job),
         "caller": line.caller,
+        "owner": line.owner,
         "client_version": line.client_version,
         "submitted_at": _iso(submitted),
         "started_at": _iso(started),

@@ -120,7 +120,7 @@ class Jobs:
         return JobView(job)
 
     def _result(self, job_id: str, model_id: str) -> tuple[Job, BinaryIO]:
-        job = self._store.jobs.get(job_id, model_id)
+        job = self._find(job_id, model_id)
         if not job.finished:
             raise errors.StillProcessing
         if job.state is not JobState.SUCCEEDED:
@@ -131,10 +131,14 @@ class Jobs:
             raise errors.NoResult("The segmentation's masks are gone: their retention is over.") from None
 
     def _view(self, job_id: str, model_id: str) -> JobView:
+        return self._ahead(self._find(job_id, model_id))
+
+    def _find(self, job_id: str, model_id: str) -> Job:
+        """Return the job if it exists for the caller; whatever is told of one job is found here."""
         job = self._store.jobs.get(job_id, model_id)
         if self._owned and not access.current.get().sees(job.owner):
             raise errors.UnknownJob
-        return self._ahead(job)
+        return job
 
     async def known(self, job_ids: Collection[str]) -> list[Job]:
         """Return those of the jobs that are still there, as they are."""

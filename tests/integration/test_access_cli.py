@@ -139,20 +139,12 @@ def read(descriptor: int) -> bytes:
         return b""
 
 
-async def test_another_machines_server_is_administrated_with_a_token(
-    core: RunningCore, tmp_path: Path
-) -> None:
+async def test_another_machines_server_is_run_with_a_token(core: RunningCore, tmp_path: Path) -> None:
     file = tmp_path / "admin.token"
     file.write_text(f"{await token(core, '--scope', 'admin')}\n")
     there = ("--server", core.tcp, "--token-file", str(file))
     core.add_waiting()
-    for words in (
-        ("model", "list"),
-        ("job", "list"),
-        ("status", "--once"),
-        ("token", "list"),
-        ("user", "list"),
-    ):
+    for words in ("model list", "job list", "status --once", "token list", "user list"):
         done = await segint(*words.split(), *there)
         assert done.exit_code == 0, done.output
     assert len((await segint("job", "list", *there)).stdout.splitlines()) == 1

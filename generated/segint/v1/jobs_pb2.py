@@ -27,7 +27,7 @@ from generated.radiomics import Model_pb2 as radiomics_dot_Model__pb2
 from generated.segint.v1 import job_pb2 as segint_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14segint/v1/jobs.proto\x12\tsegint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15radiomics/Model.proto\x1a\x13segint/v1/job.proto\"\xd4\x01\n\tJobFilter\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12#\n\x06states\x18\x02 \x03(\x0e\x32\x13.segint.v1.JobState\x12\x33\n\x0fsubmitted_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10submitted_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x05 \x01(\t\x12\x15\n\rwith_warnings\x18\x06 \x01(\x08\"^\n\x0fListJobsRequest\x12$\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.segint.v1.JobFilter\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x10ListJobsResponse\x12#\n\x04jobs\x18\x01 \x03(\x0b\x32\x15.segint.v1.JobSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xca\x01\n\nJobSummary\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x03 \x01(\t\x12\x12\n\nbody_bytes\x18\x04 \x01(\x04\x12\x19\n\x0cresult_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\n\r_result_bytes\"(\n\rGetJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"\xa5\x01\n\x0eGetJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x15.segint.v1.JobSummary\x12%\n\x08timeline\x18\x02 \x03(\x0b\x32\x13.segint.v1.JobEvent\x12\x1f\n\x04runs\x18\x03 \x03(\x0b\x32\x11.segint.v1.JobRun\x12\x12\n\ninput_kept\x18\x04 \x01(\x08\x12\x13\n\x0bresult_kept\x18\x05 \x01(\x08\"N\n\x08JobEvent\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xc1\x01\n\x06JobRun\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x0c\n\x04slot\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x11peak_memory_bytes\x18\x07 \x01(\x04\"9\n\x11\x46ollowJobsRequest\x12$\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.segint.v1.JobFilter\":\n\x12\x46ollowJobsResponse\x12$\n\x04jobs\x18\x01 \x03(\x0b\x32\x16.segint.v1.JobProgress\"+\n\x10\x43\x61ncelJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"8\n\x11\x43\x61ncelJobResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"<\n\x0fRetryJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\"7\n\x10RetryJobResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"+\n\x10\x44\x65leteJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"*\n\x0fGetInputRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"U\n\x10GetInputResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.segint.v1.InputHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"C\n\x0bInputHeader\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\"\x82\x01\n\x13ListFeedbackRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x32\n\x0ereceived_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"V\n\x14ListFeedbackResponse\x12%\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x03(\x0b\x32\x13.segint.v1.Feedback\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc2\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12/\n\x0breceived_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x02 \x01(\x0b\x32\x1f.Radiomics.SegmentationFeedback\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_name\x18\x04 \x01(\t\x12(\n\nstructures\x18\x05 \x03(\x0b\x32\x14.Radiomics.Structure\"\x83\x01\n\x14ListTelemetryRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x32\n\x0ereceived_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"Y\n\x15ListTelemetryResponse\x12\'\n\ttelemetry\x18\x01 \x03(\x0b\x32\x14.segint.v1.Telemetry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\tTelemetry\x12/\n\x0breceived_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\ttelemetry\x18\x02 \x01(\x0b\x32 .Radiomics.SegmentationTelemetry\x12\x10\n\x08model_id\x18\x03 \x01(\t2\x98\x05\n\x04Jobs\x12\x43\n\x08ListJobs\x12\x1a.segint.v1.ListJobsRequest\x1a\x1b.segint.v1.ListJobsResponse\x12=\n\x06GetJob\x12\x18.segint.v1.GetJobRequest\x1a\x19.segint.v1.GetJobResponse\x12K\n\nFollowJobs\x12\x1c.segint.v1.FollowJobsRequest\x1a\x1d.segint.v1.FollowJobsResponse0\x01\x12\x46\n\tCancelJob\x12\x1b.segint.v1.CancelJobRequest\x1a\x1c.segint.v1.CancelJobResponse\x12\x43\n\x08RetryJob\x12\x1a.segint.v1.RetryJobRequest\x1a\x1b.segint.v1.RetryJobResponse\x12\x46\n\tDeleteJob\x12\x1b.segint.v1.DeleteJobRequest\x1a\x1c.segint.v1.DeleteJobResponse\x12\x45\n\x08GetInput\x12\x1a.segint.v1.GetInputRequest\x1a\x1b.segint.v1.GetInputResponse0\x01\x12O\n\x0cListFeedback\x12\x1e.segint.v1.ListFeedbackRequest\x1a\x1f.segint.v1.ListFeedbackResponse\x12R\n\rListTelemetry\x12\x1f.segint.v1.ListTelemetryRequest\x1a .segint.v1.ListTelemetryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14segint/v1/jobs.proto\x12\tsegint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15radiomics/Model.proto\x1a\x13segint/v1/job.proto\"\xd4\x01\n\tJobFilter\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12#\n\x06states\x18\x02 \x03(\x0e\x32\x13.segint.v1.JobState\x12\x33\n\x0fsubmitted_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10submitted_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x05 \x01(\t\x12\x15\n\rwith_warnings\x18\x06 \x01(\x08\"^\n\x0fListJobsRequest\x12$\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.segint.v1.JobFilter\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x10ListJobsResponse\x12#\n\x04jobs\x18\x01 \x03(\x0b\x32\x15.segint.v1.JobSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd9\x01\n\nJobSummary\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x03 \x01(\t\x12\x12\n\nbody_bytes\x18\x04 \x01(\x04\x12\x19\n\x0cresult_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05owner\x18\x07 \x01(\tB\x0f\n\r_result_bytes\"(\n\rGetJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"\xa5\x01\n\x0eGetJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x15.segint.v1.JobSummary\x12%\n\x08timeline\x18\x02 \x03(\x0b\x32\x13.segint.v1.JobEvent\x12\x1f\n\x04runs\x18\x03 \x03(\x0b\x32\x11.segint.v1.JobRun\x12\x12\n\ninput_kept\x18\x04 \x01(\x08\x12\x13\n\x0bresult_kept\x18\x05 \x01(\x08\"N\n\x08JobEvent\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xc1\x01\n\x06JobRun\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x0c\n\x04slot\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x11peak_memory_bytes\x18\x07 \x01(\x04\"9\n\x11\x46ollowJobsRequest\x12$\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.segint.v1.JobFilter\":\n\x12\x46ollowJobsResponse\x12$\n\x04jobs\x18\x01 \x03(\x0b\x32\x16.segint.v1.JobProgress\"+\n\x10\x43\x61ncelJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"8\n\x11\x43\x61ncelJobResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"<\n\x0fRetryJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\"7\n\x10RetryJobResponse\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x16.segint.v1.JobProgress\"+\n\x10\x44\x65leteJobRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"*\n\x0fGetInputRequest\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\"U\n\x10GetInputResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.segint.v1.InputHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"C\n\x0bInputHeader\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\"\x82\x01\n\x13ListFeedbackRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x32\n\x0ereceived_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"V\n\x14ListFeedbackResponse\x12%\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x03(\x0b\x32\x13.segint.v1.Feedback\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc2\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12/\n\x0breceived_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x02 \x01(\x0b\x32\x1f.Radiomics.SegmentationFeedback\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_name\x18\x04 \x01(\t\x12(\n\nstructures\x18\x05 \x03(\x0b\x32\x14.Radiomics.Structure\"\x83\x01\n\x14ListTelemetryRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x32\n\x0ereceived_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"Y\n\x15ListTelemetryResponse\x12\'\n\ttelemetry\x18\x01 \x03(\x0b\x32\x14.segint.v1.Telemetry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\tTelemetry\x12/\n\x0breceived_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\ttelemetry\x18\x02 \x01(\x0b\x32 .Radiomics.SegmentationTelemetry\x12\x10\n\x08model_id\x18\x03 \x01(\t2\x98\x05\n\x04Jobs\x12\x43\n\x08ListJobs\x12\x1a.segint.v1.ListJobsRequest\x1a\x1b.segint.v1.ListJobsResponse\x12=\n\x06GetJob\x12\x18.segint.v1.GetJobRequest\x1a\x19.segint.v1.GetJobResponse\x12K\n\nFollowJobs\x12\x1c.segint.v1.FollowJobsRequest\x1a\x1d.segint.v1.FollowJobsResponse0\x01\x12\x46\n\tCancelJob\x12\x1b.segint.v1.CancelJobRequest\x1a\x1c.segint.v1.CancelJobResponse\x12\x43\n\x08RetryJob\x12\x1a.segint.v1.RetryJobRequest\x1a\x1b.segint.v1.RetryJobResponse\x12\x46\n\tDeleteJob\x12\x1b.segint.v1.DeleteJobRequest\x1a\x1c.segint.v1.DeleteJobResponse\x12\x45\n\x08GetInput\x12\x1a.segint.v1.GetInputRequest\x1a\x1b.segint.v1.GetInputResponse0\x01\x12O\n\x0cListFeedback\x12\x1e.segint.v1.ListFeedbackRequest\x1a\x1f.segint.v1.ListFeedbackResponse\x12R\n\rListTelemetry\x12\x1f.segint.v1.ListTelemetryRequest\x1a .segint.v1.ListTelemetryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,49 +41,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTJOBSRESPONSE']._serialized_start=423
   _globals['_LISTJOBSRESPONSE']._serialized_end=503
   _globals['_JOBSUMMARY']._serialized_start=506
-  _globals['_JOBSUMMARY']._serialized_end=708
-  _globals['_GETJOBREQUEST']._serialized_start=710
-  _globals['_GETJOBREQUEST']._serialized_end=750
-  _globals['_GETJOBRESPONSE']._serialized_start=753
-  _globals['_GETJOBRESPONSE']._serialized_end=918
-  _globals['_JOBEVENT']._serialized_start=920
-  _globals['_JOBEVENT']._serialized_end=998
-  _globals['_JOBRUN']._serialized_start=1001
-  _globals['_JOBRUN']._serialized_end=1194
-  _globals['_FOLLOWJOBSREQUEST']._serialized_start=1196
-  _globals['_FOLLOWJOBSREQUEST']._serialized_end=1253
-  _globals['_FOLLOWJOBSRESPONSE']._serialized_start=1255
-  _globals['_FOLLOWJOBSRESPONSE']._serialized_end=1313
-  _globals['_CANCELJOBREQUEST']._serialized_start=1315
-  _globals['_CANCELJOBREQUEST']._serialized_end=1358
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1360
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1416
-  _globals['_RETRYJOBREQUEST']._serialized_start=1418
-  _globals['_RETRYJOBREQUEST']._serialized_end=1478
-  _globals['_RETRYJOBRESPONSE']._serialized_start=1480
-  _globals['_RETRYJOBRESPONSE']._serialized_end=1535
-  _globals['_DELETEJOBREQUEST']._serialized_start=1537
-  _globals['_DELETEJOBREQUEST']._serialized_end=1580
-  _globals['_DELETEJOBRESPONSE']._serialized_start=1582
-  _globals['_DELETEJOBRESPONSE']._serialized_end=1601
-  _globals['_GETINPUTREQUEST']._serialized_start=1603
-  _globals['_GETINPUTREQUEST']._serialized_end=1645
-  _globals['_GETINPUTRESPONSE']._serialized_start=1647
-  _globals['_GETINPUTRESPONSE']._serialized_end=1732
-  _globals['_INPUTHEADER']._serialized_start=1734
-  _globals['_INPUTHEADER']._serialized_end=1801
-  _globals['_LISTFEEDBACKREQUEST']._serialized_start=1804
-  _globals['_LISTFEEDBACKREQUEST']._serialized_end=1934
-  _globals['_LISTFEEDBACKRESPONSE']._serialized_start=1936
-  _globals['_LISTFEEDBACKRESPONSE']._serialized_end=2022
-  _globals['_FEEDBACK']._serialized_start=2025
-  _globals['_FEEDBACK']._serialized_end=2219
-  _globals['_LISTTELEMETRYREQUEST']._serialized_start=2222
-  _globals['_LISTTELEMETRYREQUEST']._serialized_end=2353
-  _globals['_LISTTELEMETRYRESPONSE']._serialized_start=2355
-  _globals['_LISTTELEMETRYRESPONSE']._serialized_end=2444
-  _globals['_TELEMETRY']._serialized_start=2447
-  _globals['_TELEMETRY']._serialized_end=2578
-  _globals['_JOBS']._serialized_start=2581
-  _globals['_JOBS']._serialized_end=3245
+  _globals['_JOBSUMMARY']._serialized_end=723
+  _globals['_GETJOBREQUEST']._serialized_start=725
+  _globals['_GETJOBREQUEST']._serialized_end=765
+  _globals['_GETJOBRESPONSE']._serialized_start=768
+  _globals['_GETJOBRESPONSE']._serialized_end=933
+  _globals['_JOBEVENT']._serialized_start=935
+  _globals['_JOBEVENT']._serialized_end=1013
+  _globals['_JOBRUN']._serialized_start=1016
+  _globals['_JOBRUN']._serialized_end=1209
+  _globals['_FOLLOWJOBSREQUEST']._serialized_start=1211
+  _globals['_FOLLOWJOBSREQUEST']._serialized_end=1268
+  _globals['_FOLLOWJOBSRESPONSE']._serialized_start=1270
+  _globals['_FOLLOWJOBSRESPONSE']._serialized_end=1328
+  _globals['_CANCELJOBREQUEST']._serialized_start=1330
+  _globals['_CANCELJOBREQUEST']._serialized_end=1373
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1375
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1431
+  _globals['_RETRYJOBREQUEST']._serialized_start=1433
+  _globals['_RETRYJOBREQUEST']._serialized_end=1493
+  _globals['_RETRYJOBRESPONSE']._serialized_start=1495
+  _globals['_RETRYJOBRESPONSE']._serialized_end=1550
+  _globals['_DELETEJOBREQUEST']._serialized_start=1552
+  _globals['_DELETEJOBREQUEST']._serialized_end=1595
+  _globals['_DELETEJOBRESPONSE']._serialized_start=1597
+  _globals['_DELETEJOBRESPONSE']._serialized_end=1616
+  _globals['_GETINPUTREQUEST']._serialized_start=1618
+  _globals['_GETINPUTREQUEST']._serialized_end=1660
+  _globals['_GETINPUTRESPONSE']._serialized_start=1662
+  _globals['_GETINPUTRESPONSE']._serialized_end=1747
+  _globals['_INPUTHEADER']._serialized_start=1749
+  _globals['_INPUTHEADER']._serialized_end=1816
+  _globals['_LISTFEEDBACKREQUEST']._serialized_start=1819
+  _globals['_LISTFEEDBACKREQUEST']._serialized_end=1949
+  _globals['_LISTFEEDBACKRESPONSE']._serialized_start=1951
+  _globals['_LISTFEEDBACKRESPONSE']._serialized_end=2037
+  _globals['_FEEDBACK']._serialized_start=2040
+  _globals['_FEEDBACK']._serialized_end=2234
+  _globals['_LISTTELEMETRYREQUEST']._serialized_start=2237
+  _globals['_LISTTELEMETRYREQUEST']._serialized_end=2368
+  _globals['_LISTTELEMETRYRESPONSE']._serialized_start=2370
+  _globals['_LISTTELEMETRYRESPONSE']._serialized_end=2459
+  _globals['_TELEMETRY']._serialized_start=2462
+  _globals['_TELEMETRY']._serialized_end=2593
+  _globals['_JOBS']._serialized_start=2596
+  _globals['_JOBS']._serialized_end=3260
 # @@protoc_insertion_point(module_scope)

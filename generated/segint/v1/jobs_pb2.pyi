@@ -46,20 +46,22 @@ class ListJobsResponse(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[JobSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class JobSummary(_message.Message):
-    __slots__ = ("job", "caller", "client_version", "body_bytes", "result_bytes", "deadline_at")
+    __slots__ = ("job", "caller", "client_version", "body_bytes", "result_bytes", "deadline_at", "owner")
     JOB_FIELD_NUMBER: _ClassVar[int]
     CALLER_FIELD_NUMBER: _ClassVar[int]
     CLIENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
     RESULT_BYTES_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_AT_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.JobProgress
     caller: str
     client_version: str
     body_bytes: int
     result_bytes: int
     deadline_at: _timestamp_pb2.Timestamp
-    def __init__(self, job: _Optional[_Union[_job_pb2.JobProgress, _Mapping]] = ..., caller: _Optional[str] = ..., client_version: _Optional[str] = ..., body_bytes: _Optional[int] = ..., result_bytes: _Optional[int] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    owner: str
+    def __init__(self, job: _Optional[_Union[_job_pb2.JobProgress, _Mapping]] = ..., caller: _Optional[str] = ..., client_version: _Optional[str] = ..., body_bytes: _Optional[int] = ..., result_bytes: _Optional[int] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class GetJobRequest(_message.Message):
     __slots__ = ("segmentation_id",)
