@@ -18,7 +18,7 @@ from segint_grpc.settings import Settings, explanation, load
 
 log = logging.getLogger(__name__)
 
-_OPTIONS = ("home", "http", "core", "allow", "public_url", "log_level")
+_OPTIONS = ("home", "http", "https", "core", "allow", "public_url", "log_level")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,10 +37,10 @@ async def run(settings: Settings, ready_fd: int | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as gateway:
-        log.info("listening", extra={"http": gateway.address})
+        log.info("listening", extra=gateway.facts)
         with contextlib.suppress(BrokenPipeError):
             # Whoever waited has gone, and stops this process next.
-            lifeline.announce_ready(ready_fd, {"http": gateway.address})
+            lifeline.announce_ready(ready_fd, gateway.facts)
         await stop.wait()
         log.info("stopping")
 

@@ -45,6 +45,20 @@ class Metrics:
             "segint_http_requests_in_progress", "HTTP requests being answered", registry=self.registry
         )
 
+        self.connections = Gauge("segint_http_connections", "HTTP connections", registry=self.registry)
+        self.turned_away = Counter(
+            "segint_http_connections_turned_away",
+            "Connections that a limit cost: the new one, or an idle one that made room for it",
+            ("limit", "which"),
+            registry=self.registry,
+        )
+        self.timed_out = Counter(
+            "segint_http_timeouts",
+            "Requests given up because too little came",
+            ("part",),
+            registry=self.registry,
+        )
+
     def count(
         self, route: str, method: str, status: int, seconds: float, received_bytes: int, sent_bytes: int
     ) -> None:

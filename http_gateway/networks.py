@@ -13,20 +13,22 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def parse_networks(texts: Sequence[str], setting: str = "allow") -> tuple[Network, ...]:
     """Return the networks that `texts` name in CIDR notation (RFC 4632); a single address is a network too.
 
     Raises:
         InvalidSetting: a text is no network.
     """
-    return tuple(_parse_network(text) for text in texts)
+    return tuple(_parse_network(text, setting) for text in texts)
 
 
-def _parse_network(text: str) -> Network:
+def _parse_network(text: str, setting: str) -> Network:
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:
-        raise errors.InvalidSetting(f"allow: {text!r} is no network; write one as 192.168.10.0/24.") from None
+        raise errors.InvalidSetting(
+            f"{setting}: {text!r} is no network; write one as 192.168.10.0/24."
+        ) from None
 
 
 @lru_cache(maxsize=256)
@@ -46,7 +48,7 @@ def admitted(peer: Address | None, networks: Sequence[Network]) -> bool:
     return peer is not None and (peer.is_loopback or any(peer in network for network in networks))
 
 
-def parse_endpoint(text: str) -> tuple[str, int]:
+def parse_endpoint(text: str, setting: str = "http") -> tuple[str, int]:
     """Return host and port of `HOST:PORT` or `[HOST]:PORT`.
 
     Raises:
@@ -55,7 +57,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise errors.InvalidSetting(f"http: {text!r} is no HOST:PORT; write one as 127.0.0.1:8000.")
+        raise errors.InvalidSetting(f"{setting}: {text!r} is no HOST:PORT; write one as 127.0.0.1:8000.")
     return host, int(port)
 
 

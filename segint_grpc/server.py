@@ -20,7 +20,7 @@ from grpc_health.v1.health import aio as health
 
 from generated.segint.v1 import jobs_pb2_grpc, models_pb2_grpc, operations_pb2_grpc, segmentation_pb2_grpc
 from segint_grpc import lifeline
-from segint_grpc.api import doors, reflection
+from segint_grpc.api import doors, reflection, transport
 from segint_grpc.api.jobs import JobsServicer
 from segint_grpc.api.models import ModelsServicer
 from segint_grpc.api.operations import OperationsServicer
@@ -32,6 +32,8 @@ from segint_grpc.service.opinions import Opinions
 from segint_grpc.service.services import Services, going_on, services
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import open_store
+from segint_grpc.tls.identity import server_files
+from segint_grpc.tls.watched import Watched
 from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.pool import PoolOptions, WorkerPool
 
@@ -110,14 +112,19 @@ async def _open_doors(
     names = [service.name for service in registered]
     everything = [*registered, *reflection.services(names)]
     public = [service for service in everything if service.name not in doors.PRIVATE]
-    tcp = doors.build_door(public, settings.allow, doors.PRIVATE)
-    unix = doors.build_door(everything)
-    address = doors.bind_tcp(tcp, settings.grpc)
+    tcp = doors.build_door(public, settings.allow, doors.PRIVATE, transport.tcp_limits(settings))
+    unix = doors.build_door(everything, limits=transport.unix_limits(settings))
+    address = doors.bind_tcp(tcp, settings.grpc, _credentials(settings))
     doors.bind_unix(unix, home.socket)
     for server in (tcp, unix):
         await server.start()
     stack.push_async_callback(_close_doors, [tcp, unix], settings.stop_grace_s)
     return {"grpc": address, "socket": str(home.socket)}
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    files = server_files(settings)
+    return transport.server_credentials(Watched(files)) if files else None
 
 
 async def _close_doors(servers: list[grpc.aio.Server], grace_s: float) -> None:

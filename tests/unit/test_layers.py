@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 GROUND = {"generated", "segint_grpc.errors", "segint_grpc.domain"}
 PLUMBING = {
-    f"segint_grpc.{name}" for name in ("settings", "home", "logs", "lifeline", "locks", "allocator")
+    f"segint_grpc.{name}" for name in ("settings", "home", "logs", "lifeline", "locks", "allocator", "pace")
 } | {"segint_grpc"}
 REFUSAL = {"segint_grpc.refusal"}
 POOL = {f"segint_grpc.worker.{name}" for name in ("pool", "separate", "task")}
@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "segint_grpc.refusal": NOTHING,
     "segint_grpc.locks": {"segint_grpc.errors"},
     "segint_grpc.settings": {"segint_grpc.errors"},
+    "segint_grpc.tls": {"segint_grpc.errors", "segint_grpc.settings"},
+    "segint_grpc.pace": NOTHING,
     "segint_grpc.home": {"segint_grpc.errors"},
     "segint_grpc.domain": {"segint_grpc.errors", "generated"},
     "segint_grpc.wire": GROUND,
@@ -40,13 +42,19 @@ MAY_IMPORT = {
     | PLUMBING
     | POOL
     | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.store"},
-    "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service"},
-    "segint_grpc.serve": PLUMBING | {"segint_grpc.errors"},
-    "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging"},
+    "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service", "segint_grpc.tls"},
+    "segint_grpc.serve": PLUMBING | {"segint_grpc.errors", "segint_grpc.tls"},
+    "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging", "segint_grpc.tls"},
     "segint_grpc.cli": GROUND
     | PLUMBING
-    | {"segint_grpc.client", "segint_grpc.serve", "segint_grpc.backends", "segint_grpc.packaging"},
-    "http_gateway": PLUMBING | REFUSAL | {"generated", "segint_grpc.errors"},
+    | {
+        "segint_grpc.client",
+        "segint_grpc.serve",
+        "segint_grpc.backends",
+        "segint_grpc.packaging",
+        "segint_grpc.tls",
+    },
+    "http_gateway": PLUMBING | REFUSAL | {"generated", "segint_grpc.errors", "segint_grpc.tls"},
 }
 """Package or module → what it may import of this project beside itself. server.py, which builds the core,
 and __main__.py may import every layer."""
@@ -65,6 +73,7 @@ ONLY_IN = {
     "nibabel": {"segint_grpc.client"},
     "pydicom": {"segint_grpc.client"},
     "PIL": {"segint_grpc.client"},
+    "cryptography": {"segint_grpc.tls"},
     "click": {"segint_grpc.cli"},
     "rich": {"segint_grpc.cli"},
     "pydantic": NOTHING,
