@@ -143,7 +143,11 @@ def _explain(error: BaseException | None, settings: Settings) -> Refusal:
         limit_bytes = settings.header_max_bytes
         return Refusal(400, f"The request line or a header is longer than {limit_bytes} bytes.")
     if isinstance(error, HttpProcessingError):
-        return Refusal(400, "The request does not follow HTTP/1.1 (RFC 9112).")
+        most = settings.headers_max
+        return Refusal(
+            400,
+            f"The request does not follow HTTP/1.1 (RFC 9112), or has more than {most} headers.",
+        )
     return refusal_for(error if isinstance(error, Exception) else RuntimeError())
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 from aiohttp import web
 
 from http_gateway import answers, figures
 from http_gateway.exchange import Exchange
 from http_gateway.negotiation import JSON
-from http_gateway.networks import admitted, parse_networks
+from http_gateway.networks import Address, admitted, parse_networks
 from http_gateway.refusals import Refusal
 
 _OK = b'{"status": "ok"}'
@@ -28,7 +30,7 @@ async def ready(exchange: Exchange) -> web.StreamResponse:
 
 async def metrics(exchange: Exchange) -> web.StreamResponse:
     """Answer the gateway's figures and, where it can be reached, the core's, for Prometheus."""
-    check_operator(exchange)
+    check_operator(exchange.peer, exchange.request.secure, exchange.services.settings.metrics_allow)
     core_figures = None
     try:
         core_figures = await exchange.services.core.figures(exchange.request_id)
@@ -38,15 +40,15 @@ async def metrics(exchange: Exchange) -> web.StreamResponse:
     return answers.answer_bytes(exchange, body, figures.CONTENT_TYPE)
 
 
-def check_operator(exchange: Exchange) -> None:
-    """Let programs on this machine in, and with TLS those in `metrics_allow`; else raise Refusal 403."""
-    if exchange.peer is not None and exchange.peer.is_loopback:
+def check_operator(peer: Address | None, secure: bool, allow: Sequence[str]) -> None:
+    """Let programs on this machine in, and with TLS those in the networks `allow`; else raise Refusal 403."""
+    if peer is not None and peer.is_loopback:
         return
-    if not exchange.request.secure:
+    if not secure:
         raise Refusal(403, "Beyond the server's own machine, this answers with TLS alone (setting https).")
-    networks = parse_networks(exchange.services.settings.metrics_allow, "metrics_allow")
-    if not networks or not admitted(exchange.peer, networks):
-        raise Refusal(403, f"The address {exchange.peer} is in no network of the setting metrics_allow.")
+    networks = parse_networks(allow, "metrics_allow")
+    if not networks or not admitted(peer, networks):
+        raise Refusal(403, f"The address {peer} is in no network of the setting metrics_allow.")
 
 
 async def openapi(exchange: Exchange) -> web.StreamResponse:

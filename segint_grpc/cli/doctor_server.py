@@ -13,10 +13,12 @@ from segint_grpc.client.findings import Finding, ok, problem, warning
 from segint_grpc.client.job_administration import JobAdministration
 from segint_grpc.client.operations import Operations
 from segint_grpc.client.trial_job import offered_by, run_trial, trial_version
+from segint_grpc.client.trust import Trust, from_environment
 from segint_grpc.home import Home
 from segint_grpc.serve import record
 from segint_grpc.serve.addresses import Endpoint, check_listening, parse_endpoint
 from segint_grpc.settings import Settings
+from segint_grpc.tls.folder import AuthorityFolder
 
 CONNECT_S = 5.0
 
@@ -29,8 +31,17 @@ def check_server(settings: Settings, home: Home, model_id: str) -> Iterator[Find
     yield core
     if core.next and running is None:
         return
-    url = f"http://{_near(parse_endpoint(running.http if running else settings.http, 'http'))}"
-    yield from _gateway_and_job(home, url, model_id)
+    url, trust = _way(settings, home, running)
+    yield from _gateway_and_job(home, url, trust, model_id)
+
+
+def _way(settings: Settings, home: Home, running: record.Running | None) -> tuple[str, Trust]:
+    """Return the gateway's URL on this machine, and by what it is known there."""
+    plain, secure = (running.http, running.https) if running else (settings.http, settings.https)
+    scheme, text = ("http", plain) if plain else ("https", secure)
+    authority = AuthorityFolder(home.path / "tls").authority
+    trust = from_environment(authority if authority.exists() else None)
+    return f"{scheme}://{_near(parse_endpoint(text, scheme))}", trust
 
 
 def _ports(settings: Settings, running: record.Running | None) -> Finding:
@@ -39,8 +50,9 @@ def _ports(settings: Settings, running: record.Running | None) -> Finding:
             check_listening(settings)
         except errors.SegIntError as error:
             return problem("ports", str(error), "segint config show")
-        return ok("ports", f"{settings.http} (HTTP) and {settings.grpc} (gRPC) are free.")
-    for text in (running.http, running.grpc):
+        wanted = _listed(HTTP=settings.http, HTTPS=settings.https, gRPC=settings.grpc)
+        return ok("ports", f"Free are: {wanted}.")
+    for text in filter(None, (running.http, running.https, running.grpc)):
         endpoint = _near(parse_endpoint(text, "address"))
         try:
             socket.create_connection((endpoint.host, endpoint.port), CONNECT_S).close()
@@ -48,7 +60,12 @@ def _ports(settings: Settings, running: record.Running | None) -> Finding:
             return problem(
                 "ports", f"{endpoint} does not answer ({error.strerror}).", f"ss -ltn | grep {text}"
             )
-    return ok("ports", f"HTTP answers on {running.http}, gRPC on {running.grpc}.")
+    answering = _listed(HTTP=running.http, HTTPS=running.https, gRPC=running.grpc)
+    return ok("ports", f"Something answers on each: {answering}.")
+
+
+def _listed(**addresses: str) -> str:
+    return ", ".join(f"{name} {text}" for name, text in addresses.items() if text)
 
 
 def _core(home: Home) -> Finding:
@@ -62,24 +79,24 @@ def _core(home: Home) -> Finding:
     return ok("core", f"It answers; {figures.slots_busy} of {figures.slots} slots run a job.")
 
 
-def _gateway_and_job(home: Home, url: str, model_id: str) -> Iterator[Finding]:
+def _gateway_and_job(home: Home, url: str, trust: Trust, model_id: str) -> Iterator[Finding]:
     try:
-        offered = asyncio.run(offered_by(url))
+        offered = asyncio.run(offered_by(url, trust))
     except errors.SegIntError as error:
         yield problem("gateway", str(error), f"tail {home.logs}/*.log")
         return
     count = sum(len(family.ModelVersions) for family in offered.Models)
     yield ok("gateway", f"{url} answers and offers {count} model version{'' if count == 1 else 's'}.")
-    yield _job(home, url, offered, model_id)
+    yield _job(home, url, trust, offered, model_id)
 
 
-def _job(home: Home, url: str, offered: Model_pb2.ModelsCollection, model_id: str) -> Finding:
+def _job(home: Home, url: str, trust: Trust, offered: Model_pb2.ModelsCollection, model_id: str) -> Finding:
     try:
         chosen = trial_version(offered, model_id)
     except errors.UnknownModel as error:
         return warning("job", f"No job could be tried. {error}", "segint model list")
     try:
-        trial = asyncio.run(run_trial(url, offered, chosen))
+        trial = asyncio.run(run_trial(url, offered, chosen, trust))
     except errors.ServerRefused as error:
         advice = "segint doctor --model ID"
         return warning("job", f"{chosen!r} does not take the trial scan: {error}", advice)

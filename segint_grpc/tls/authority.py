@@ -124,8 +124,11 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _host_name(name: str) -> str:
+    parts = name.split(".")
     try:
-        return ".".join(part.encode("idna").decode() if part != "*" else part for part in name.split("."))
+        if "" in parts:
+            raise UnicodeError
+        return ".".join(part.encode("idna").decode() if part != "*" else part for part in parts)
     except UnicodeError:
         raise errors.InvalidRequest(f"{name!r} is neither a host name nor an IP address.") from None
 

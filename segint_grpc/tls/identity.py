@@ -27,7 +27,7 @@ WARNED_BEFORE = timedelta(days=30)
 class Files:
     """The PEM files of one side of a connection; `None` where there is none.
 
-    `names` are what the three are called in sentences: the settings, or the options, that name them.
+    `names` are what certificate, key and authority are called in sentences: settings, or options.
     """
 
     certificate: Path | None
@@ -94,10 +94,7 @@ def core_files(settings: Settings) -> Files | None:
 def _files(settings: Settings, names: tuple[str, str, str]) -> Files:
     certificate, key, authority = (_path(settings, name) for name in names)
     if (certificate is None) != (key is None):
-        given, missing = names[:2] if key is None else reversed(names[:2])
-        raise errors.InvalidSetting(
-            f"{given} is set without {missing}; a certificate is of use with its key."
-        )
+        raise errors.InvalidSetting(f"{names[0]} and {names[1]} are of use together; set both or neither.")
     return Files(certificate, key, authority, names)
 
 
@@ -118,13 +115,16 @@ def read(files: Files, now: datetime | None = None) -> Identity:
     if files.authority is not None:
         authority = _content(files.authority, files.names[2])
         _certificates(authority, files.authority, files.names[2])
-    if files.certificate is None or files.key is None:
+    if files.certificate is None and files.key is None:
         return Identity(b"", b"", authority, None)
+    if files.certificate is None or files.key is None:
+        raise errors.InvalidSetting(f"{files.names[0]} and {files.names[1]} are of use together only.")
     chain = _content(files.certificate, files.names[0])
     certificate = _certificates(chain, files.certificate, files.names[0])[0]
     key_pem = _content(files.key, files.names[1])
+    key = _key(key_pem, files)
     _check_private(files.key, files.names[1])
-    _check_key(certificate, _key(key_pem, files), files)
+    _check_key(certificate, key, files)
     _check_dates(certificate, files, now or datetime.now(UTC))
     return Identity(chain, key_pem, authority, certificate)
 
@@ -133,9 +133,7 @@ def _content(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise errors.InvalidSetting(
-            f"{name}: there is no file {path}; `segint certs init` makes one."
-        ) from None
+        raise errors.InvalidSetting(f"{name}: there is no file {path}.") from None
     except OSError as error:
         raise errors.InvalidSetting(f"{name}: {path} cannot be read ({error.strerror}).") from None
 
