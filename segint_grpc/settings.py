@@ -89,7 +89,7 @@ class Settings:
         minimum=0.1,
     )
     body_rate_min_bytes: int = _setting(
-        1024, "Least bytes a second, on average over silence_s, that a body must come with", minimum=0
+        16_384, "Least bytes a second, on average over silence_s, that a body must come with", minimum=0
     )
     grpc_connections_max: int = _setting(500, "Most gRPC connections over TCP at a time", minimum=1)
     grpc_calls_max: int = _setting(2000, "Most gRPC calls over TCP at a time", minimum=1)
