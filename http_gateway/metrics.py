@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -58,6 +60,11 @@ class Metrics:
             ("part",),
             registry=self.registry,
         )
+
+    def tell_end(self, ends_at_s: Callable[[], float]) -> None:
+        """Tell when the certificate ends, in seconds since 1970, as `ends_at_s` says at the time."""
+        text = "When the certificate of the port with TLS ends, in seconds since 1970"
+        Gauge("segint_tls_certificate_end_seconds", text, registry=self.registry).set_function(ends_at_s)
 
     def count(
         self, route: str, method: str, status: int, seconds: float, received_bytes: int, sent_bytes: int

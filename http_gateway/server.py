@@ -70,6 +70,8 @@ async def serve(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(_drain, runner, front, services)
         taken = {}
         for port in ports:
+            if port.tls is not None:
+                services.metrics.tell_end(port.tls.ends_at_s)
             house = House(connections, connections.census, settings.header_timeout_s, port.tls)
             taken[port.setting] = await _listen(runner, port, house)
         yield Gateway(taken.get("http", ""), taken.get("https", ""))

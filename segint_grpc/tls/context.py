@@ -29,6 +29,10 @@ class ServerContext(ssl.SSLContext):
         self._made_of = watched.identity()
         self._present = server_context(self._made_of)
 
+    def ends_at_s(self) -> float:
+        """Return when the present certificate ends, in seconds since 1970."""
+        return self._watched.identity().ends_at.timestamp()
+
     def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
         """Return one connection's TLS."""
         identity = self._watched.identity()

@@ -12,9 +12,11 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from segint_grpc import errors
 from segint_grpc.api.doors import Registered, bind_tcp, build_door
 from segint_grpc.api.peer_certificates import is_trusted_gateway
 from segint_grpc.api.transport import server_credentials, tcp_limits
+from segint_grpc.client.trust import VARIABLES, Trust, from_environment
 from segint_grpc.settings import Settings
 from segint_grpc.tls.identity import server_files
 from segint_grpc.tls.watched import Watched
@@ -27,12 +29,14 @@ class Probe:
     """A service that tells whether its caller is a gateway, or holds a call until the test lets go."""
 
     def __init__(self) -> None:
+        self.held = asyncio.Event()
         self.let_go = asyncio.Event()
 
     async def tell(self, request: StringValue, context: Any) -> StringValue:
         return StringValue(value="gateway" if is_trusted_gateway(context) else "anybody")
 
     async def hold(self, request: StringValue, context: Any) -> StringValue:
+        self.held.set()
         await self.let_go.wait()
         return StringValue(value="done")
 
@@ -123,6 +127,23 @@ async def test_a_client_without_the_certificate_that_is_asked_for_gets_nothing(
         assert await tell(address, credentials(made, "anna")) == "anybody"
 
 
+async def test_a_clients_options_make_the_credentials_that_the_port_asks_for(
+    made: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = made.client("anna", gateway=False)
+    async with port(**made.settings_with_clients) as (address, _):
+        assert await tell(address, Trust(certificate, key, made.authority).channel_credentials()) == "anybody"
+        for name, path in zip(VARIABLES, (certificate, key, made.authority), strict=True):
+            monkeypatch.setenv(name, str(path))
+        assert await tell(address, from_environment().channel_credentials()) == "anybody"
+        assert await refused(address, Trust(certificate, key).channel_credentials())
+
+
+def test_a_clients_certificate_without_its_key_is_refused(made: Certificates) -> None:
+    with pytest.raises(errors.InvalidSetting, match="--certificate and --key are of use together"):
+        Trust(made.server, None, made.authority).channel_credentials()
+
+
 async def test_only_a_gateways_certificate_makes_a_gateway(made: Certificates) -> None:
     async with port(**made.settings_with_clients) as (address, _):
         assert await tell(address, credentials(made, "front", gateway=True)) == "gateway"
@@ -198,11 +219,12 @@ async def test_streams_beyond_the_limit_of_a_connection_wait() -> None:
         grpc.aio.insecure_channel(address, options=OPTIONS) as channel,
     ):
         held = channel.unary_unary(f"/{SERVICE}/Hold")(b"", timeout=20)
-        await asyncio.sleep(0)
+        held_code = asyncio.ensure_future(held.code())  # which sends the call
+        await asyncio.wait_for(probe.held.wait(), 10)
         second = channel.unary_unary(f"/{SERVICE}/Tell")(b"", timeout=0.3)
         assert await second.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         probe.let_go.set()
-        assert await held.code() is grpc.StatusCode.OK
+        assert await held_code is grpc.StatusCode.OK
 
 
 async def test_large_metadata_is_refused() -> None:

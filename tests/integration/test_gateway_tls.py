@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -230,6 +231,8 @@ async def test_figures_are_told_with_tls_on_this_machine(bench: Bench, made: Cer
     status, body = await get(bench, "/metrics", made.context())
     assert status == 200
     assert b"segint_http_connections" in body
+    (line,) = (line for line in body.splitlines() if line.startswith(b"segint_tls_certificate_end_seconds "))
+    assert 700 < (float(line.split()[1]) - time.time()) / 86_400 < 731
 
 
 @pytest.mark.parametrize(
