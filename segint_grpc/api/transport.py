@@ -30,7 +30,7 @@ NO_LIMITS = Limits(
         ("grpc.keepalive_permit_without_calls", 1),
         # 0 lets clients ask after the server as often as they like.
         ("grpc.http2.max_ping_strikes", 0),
-        # How much of an upload may wait unread. By default gRPC lets it grow with the speed of the connection:
+        # How much of an upload may wait unread. By default gRPC lets it grow with the connection's speed:
         # 60 MB for eight uploads at once, where this takes 33 and costs no time.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 1024 * 1024),

@@ -49,8 +49,8 @@ def test_an_end_within_30_days_is_told_with_how_to_renew(made: Certificates) -> 
     identity = check_certificate(Settings(**made.settings))
     assert identity is not None
     assert ending(identity, NOW + timedelta(days=690)) == []
-    (note,) = ending(identity, NOW + timedelta(days=720))
-    assert "in 9 days" in note
+    (note,) = ending(identity, NOW + timedelta(days=719, hours=12))
+    assert "in 10 days" in note
     assert "segint certs renew" in note
 
 
