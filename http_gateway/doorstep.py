@@ -45,6 +45,7 @@ class Doorstep(asyncio.Protocol):
         self._began_s = self._loop.time()
         self._transport: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection in, or turn it away with 503 (with TLS: without a word)."""
@@ -62,6 +63,10 @@ class Doorstep(asyncio.Protocol):
             transport.pause_reading()
             self._handshake = self._loop.create_task(self._shake_hands(transport, self._house.tls))
 
+    def data_received(self, data: bytes) -> None:
+        """Keep what came with the end of the handshake until HTTP begins."""
+        self._early.append(data)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection out."""
         self._house.census.forget(self)
@@ -78,11 +83,10 @@ class Doorstep(asyncio.Protocol):
             self._transport.abort()
 
     async def _shake_hands(self, transport: asyncio.Transport, tls: ServerContext) -> None:
-        connection = self._house.connect()
         try:
             secured = await self._loop.start_tls(
                 transport,
-                connection,
+                self,
                 tls,
                 server_side=True,
                 ssl_handshake_timeout=self._house.handshake_s,
@@ -92,19 +96,20 @@ class Doorstep(asyncio.Protocol):
             self._house.census.forget(self)
             log.info("no TLS: %s", _reason(error), extra={"peer": self.address})
             return
-        self._go_in(secured, connection)
+        self._go_in(secured)
 
-    def _go_in(self, transport: asyncio.Transport | None, connection: Connection | None = None) -> None:
+    def _go_in(self, transport: asyncio.Transport | None) -> None:
         """Hand the connection over to HTTP."""
         if transport is None or transport.is_closing():
             self._house.census.forget(self)
             return
-        if connection is None:
-            connection = self._house.connect()
-            transport.set_protocol(connection)
+        connection = self._house.connect()
         connection.address = self.address
+        transport.set_protocol(connection)
         self._house.census.replace(self, connection)
         connection.connection_made(transport)
+        for data in self._early:
+            connection.data_received(data)
 
 
 class DoorSite(web.BaseSite):

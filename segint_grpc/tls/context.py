@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Self
 from segint_grpc import errors
 from segint_grpc.tls.identity import Identity
 from segint_grpc.tls.watched import Watched
+
+log = logging.getLogger(__name__)
 
 
 class ServerContext(ssl.SSLContext):
@@ -37,7 +40,11 @@ class ServerContext(ssl.SSLContext):
         """Return one connection's TLS."""
         identity = self._watched.identity()
         if identity is not self._made_of:
-            self._present, self._made_of = server_context(identity), identity
+            self._made_of = identity
+            try:
+                self._present = server_context(identity)
+            except errors.InvalidSetting as error:
+                log.error("The changed certificate is not used, the one before it stays: %s", error.message)
         return self._present.wrap_bio(*arguments, **options)
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import logging
 import shutil
 import ssl
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from generated.radiomics import Model_pb2
 from http_gateway.networks import parse_address
@@ -20,7 +27,16 @@ from http_gateway.operations import check_operator
 from http_gateway.refusals import Refusal
 from segint_grpc import errors
 from tests.certificates import NAMES, Certificates
-from tests.fakes.gateway import AS_PROTOBUF, PROTOBUF, Bench, gateway_bench, in_pieces, job_path, scan
+from tests.fakes.gateway import (
+    AS_PROTOBUF,
+    POST_PATH,
+    PROTOBUF,
+    Bench,
+    gateway_bench,
+    in_pieces,
+    job_path,
+    scan,
+)
 
 SECURE = {"https": "127.0.0.1:0"}
 
@@ -165,6 +181,54 @@ async def test_a_broken_certificate_keeps_the_old_one_and_is_told(
     made.server.write_text("half a fi")
     assert await shown(bench, made.context()) == before
     assert "the one before it stays: tls_certificate" in caplog.text
+
+
+async def test_a_key_that_openssl_will_not_have_keeps_the_old_one_and_is_told(
+    bench: Bench, made: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await shown(bench, made.context())
+    weak = rsa.generate_private_key(65537, 1024)
+    name, now = x509.Name([]), datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(weak.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=100))
+    made.server_key.write_bytes(weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    made.server.write_bytes(builder.sign(weak, hashes.SHA256()).public_bytes(Encoding.PEM))
+    assert await shown(bench, made.context()) == before
+    assert "the one before it stays: The certificate cannot be used for TLS (EE_KEY_TOO_SMALL)" in caplog.text
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(
+    bench: Bench, made: Certificates, version: ssl.TLSVersion
+) -> None:
+    body = scan(400_000)
+    request = (
+        f"POST {POST_PATH} HTTP/1.1\r\nHost: h\r\nAccept: {PROTOBUF}\r\nContent-Type: {PROTOBUF}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    context = made.context()
+    context.minimum_version = context.maximum_version = version
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(coming, going, server_hostname="localhost")
+    host, _, port = bench.secure_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            writer.write(going.read())
+            coming.write(await asyncio.wait_for(reader.read(65536), 10))
+    tls.write(request + body)
+    writer.write(going.read())  # in one piece with what ends the handshake, where TLS lets the client end it
+    answer = b""
+    while b"\r\n" not in answer:
+        coming.write(await asyncio.wait_for(reader.read(65536), 10))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            answer += tls.read(65536)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    writer.close()
+    assert [job.body_sha256 for job in bench.core.jobs.values()] == [hashlib.sha256(body).hexdigest()]
 
 
 async def test_a_changed_client_authority_shuts_the_old_ones_clients_out(
