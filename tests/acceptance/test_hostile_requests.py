@@ -115,12 +115,12 @@ def test_nesting_is_refused_and_the_server_goes_on(velocity: Velocity, kind: str
 def test_control_characters_in_a_scan_make_no_line_in_the_logs(server: Server, velocity: Velocity) -> None:
     message = scan()
     message.ClientInformation.SoftwareVersion = "4.1\r\nERROR forged \x1b[31m"
-    message.Channels.add(ChannelID="1\r\nforged", VolumeID="patient\n4711")
+    message.Channels.add(ChannelID="1\r\nforged", VolumeID="patient\nQuillfeather")
     assert velocity.post(message).status in (200, 400)
     for path in (server.home / "logs").glob("*.log"):
         for line in path.read_text().splitlines():
             assert "forged" not in json.loads(line).get("level", "")
-            assert "4711" not in line
+            assert "Quillfeather" not in line
 
 
 def test_the_media_type_of_a_post_is_what_it_says(velocity: Velocity) -> None:
