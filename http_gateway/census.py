@@ -8,9 +8,12 @@ is turned away.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import ip_network
 from typing import Protocol
 
 from http_gateway.metrics import Metrics
+from http_gateway.networks import parse_address
 
 
 class Guest(Protocol):
@@ -26,6 +29,15 @@ class Guest(Protocol):
         """End at once."""
 
 
+@lru_cache(maxsize=4096)
+def origin_of(address: str) -> str:
+    """Return what counts as one address: with IPv6 the /64, any address of which one machine may take."""
+    found = parse_address(address)
+    return (
+        str(ip_network((found, 64), strict=False)) if found and found.version == 6 else str(found or address)
+    )
+
+
 class Census:
     """Counts the connections of one gateway, over both its ports."""
 
@@ -39,28 +51,28 @@ class Census:
 
     def admit(self, guest: Guest) -> bool:
         """Count `guest` in, if need be in the place of an idle one; False where there is no room."""
-        neighbours = self._guests.get(guest.address, set())
+        neighbours = self._guests.get(origin_of(guest.address), set())
         if len(neighbours) >= self._most_per_address and not self._make_room(neighbours, "address"):
             return False
         if self._count >= self._most and not self._make_room(self._everybody(), "all"):
             return False
-        self._guests.setdefault(guest.address, set()).add(guest)
+        self._guests.setdefault(origin_of(guest.address), set()).add(guest)
         self._note(1)
         return True
 
     def forget(self, guest: Guest) -> None:
         """Count `guest` out, if it is in."""
-        neighbours = self._guests.get(guest.address, set())
+        neighbours = self._guests.get(origin_of(guest.address), set())
         if guest not in neighbours:
             return
         neighbours.remove(guest)
         if not neighbours:
-            del self._guests[guest.address]
+            del self._guests[origin_of(guest.address)]
         self._note(-1)
 
     def replace(self, guest: Guest, successor: Guest) -> None:
         """Let `successor`, of the same address, have the place of `guest`."""
-        neighbours = self._guests[guest.address]
+        neighbours = self._guests[origin_of(guest.address)]
         neighbours.remove(guest)
         neighbours.add(successor)
 

@@ -73,7 +73,7 @@ class Settings:
 
     connections_max: int = _setting(1000, "Most HTTP connections at a time", minimum=1)
     connections_per_address_max: int = _setting(
-        300, "Most HTTP connections of one address at a time", minimum=1
+        300, "Most HTTP connections of one address (with IPv6, of one /64) at a time", minimum=1
     )
     header_timeout_s: float = _setting(
         20.0, "A connection without a whole request line and headers is closed after this", minimum=0.1
