@@ -23,6 +23,7 @@ from segint_grpc.tls.watched import Watched
 from tests.certificates import NAMES, Certificates
 
 SERVICE = "segint.test.Probe"
+MIB = 1024 * 1024
 
 
 class Probe:
@@ -238,10 +239,36 @@ async def test_large_metadata_is_refused() -> None:
         assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_large_message_is_refused() -> None:
-    async with port() as (address, _), grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-        call = channel.unary_unary(f"/{SERVICE}/Tell")(b"x" * 5 * 1024 * 1024, timeout=10)
+@pytest.mark.parametrize(("limit", "size"), [({}, 5), ({"grpc_message_max_bytes": 2 * MIB}, 3)])
+async def test_a_large_message_is_refused(limit: dict[str, int], size: int) -> None:
+    async with (
+        port(**limit) as (address, _),
+        grpc.aio.insecure_channel(address, options=OPTIONS) as channel,
+    ):
+        call = channel.unary_unary(f"/{SERVICE}/Tell")(b"x" * size * MIB, timeout=10)
         assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_old_connection_takes_no_new_calls_and_ends_those_it_has() -> None:
+    async with (
+        port(grpc_connection_age_s=1.0) as (address, probe),
+        grpc.aio.insecure_channel(address, options=OPTIONS) as channel,
+    ):
+        held = asyncio.ensure_future(channel.unary_unary(f"/{SERVICE}/Hold")(b"", timeout=30).code())
+        await asyncio.wait_for(probe.held.wait(), 10)
+        await left(channel)
+        assert await channel.unary_unary(f"/{SERVICE}/Tell")(b"", timeout=10) is not None
+        assert not held.done()
+        probe.let_go.set()
+        assert await held is grpc.StatusCode.OK
+
+
+async def left(channel: grpc.aio.Channel) -> None:
+    """Wait until the channel has no connection for new calls."""
+    state = channel.get_state()
+    while state is grpc.ChannelConnectivity.READY:
+        await asyncio.wait_for(channel.wait_for_state_change(state), 20)
+        state = channel.get_state()
 
 
 async def test_a_client_that_pings_too_often_is_sent_away() -> None:
@@ -262,8 +289,5 @@ async def test_an_idle_connection_is_closed_and_the_next_call_opens_another() ->
     ):
         ask = channel.unary_unary(f"/{SERVICE}/Tell")
         await ask(b"", timeout=10)
-        state = channel.get_state()
-        while state is grpc.ChannelConnectivity.READY:
-            await asyncio.wait_for(channel.wait_for_state_change(state), 20)
-            state = channel.get_state()
+        await left(channel)
         await ask(b"", timeout=10)
