@@ -33,9 +33,9 @@ class Guest(Protocol):
 def origin_of(address: str) -> str:
     """Return what counts as one address: with IPv6 the /64, any address of which one machine may take."""
     found = parse_address(address)
-    return (
-        str(ip_network((found, 64), strict=False)) if found and found.version == 6 else str(found or address)
-    )
+    if found is None or found.version == 4:
+        return str(found or address)
+    return str(ip_network((found, 64), strict=False))
 
 
 class Census:
