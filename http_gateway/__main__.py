@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,10 @@ from segint_grpc.settings import Settings, explanation, load
 
 log = logging.getLogger(__name__)
 
-_OPTIONS = ("home", "http", "core", "allow", "client_mode", "public_url", "log_level")
+FILES_BESIDE = 200
+"""Files and connections to the core that are open beside clients' connections."""
+
+_OPTIONS = ("home", "http", "https", "core", "allow", "client_mode", "public_url", "log_level")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,12 +41,24 @@ async def run(settings: Settings, ready_fd: int | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as gateway:
-        log.info("listening", extra={"http": gateway.address})
+        log.info("listening", extra=gateway.facts)
         with contextlib.suppress(BrokenPipeError):
             # Whoever waited has gone, and stops this process next.
-            lifeline.announce_ready(ready_fd, {"http": gateway.address})
+            lifeline.announce_ready(ready_fd, gateway.facts)
         await stop.wait()
         log.info("stopping")
+
+
+def allow_connections(most: int) -> None:
+    """Raise this process's limit of open files (getrlimit(2)) to what `most` connections need, if it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most + FILES_BESIDE
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    if possible < wanted:
+        log.warning("only %d files may be open, too few for connections_max = %d", possible, most)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         home = Home(settings.home_path)
         home.create()
         logs.configure("gateway", home.logs, settings.log_level, settings.log_max_bytes, settings.log_files)
+        allow_connections(settings.connections_max)
         asyncio.run(run(settings, options.ready_fd))
     except (errors.InvalidSetting, errors.StartRefused) as error:
         sys.stderr.write(f"{error.message}\n")

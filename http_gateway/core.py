@@ -12,9 +12,11 @@ from generated.segint.v1 import operations_pb2 as operations
 from generated.segint.v1 import segmentation_pb2 as segmentation
 from generated.segint.v1.operations_pb2_grpc import OperationsStub
 from generated.segint.v1.segmentation_pb2_grpc import SegmentationStub
-from segint_grpc import logs
+from segint_grpc import errors, logs
 from segint_grpc.home import Home, unix_target
+from segint_grpc.networks import parse_address
 from segint_grpc.settings import MIB, Settings
+from segint_grpc.tls.identity import core_files, read
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -52,17 +54,48 @@ Metadata = tuple[tuple[str, str], ...]
 """What goes with a call: see `exchange.Exchange.metadata`."""
 
 
+def core_credentials(settings: Settings) -> grpc.ChannelCredentials | None:
+    """Return what a core on another machine is known by, and what the gateway shows it; None without TLS.
+
+    Raises:
+        InvalidSetting: a file is of no use.
+        StartRefused: the core is on another machine, and scans would go there for everybody to read.
+    """
+    files = core_files(settings)
+    if files is not None:
+        identity = read(files)
+        key, chain = identity.key_pem or None, identity.chain_pem or None
+        return grpc.ssl_channel_credentials(identity.authority_pem, key, chain)
+    if settings.core and not _is_here(settings.core):
+        raise errors.StartRefused(
+            f"core {settings.core} is on another machine; set core_ca, core_certificate and core_key, so "
+            "that the line to it is encrypted and each knows the other (segint certs client NAME --gateway)."
+        )
+    return None
+
+
+def _is_here(target: str) -> bool:
+    """Tell whether the gRPC target is a unix socket or a loopback address."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = target.rpartition("/")[2].removeprefix("ipv4:").removeprefix("ipv6:").rpartition(":")[0]
+    address = parse_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
 class Core:
     """The core's services. Every call may raise grpc.aio.AioRpcError."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
         """Prepare channels to `target` (gRPC naming, for instance `unix:/path` or `host:port`).
+
+        `credentials` are for TLS; without them nothing is encrypted.
 
         News have one of their own: they wait for no upload, and while they wait for a core that is away no
         other call is refused on account of a connection that they have just tried in vain.
         """
-        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-        self._news_channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._channel = _channel(target, credentials)
+        self._news_channel = _channel(target, credentials)
         self.segmentation = SegmentationStub(self._channel)
         self._news = SegmentationStub(self._news_channel)
         self._operations = OperationsStub(self._channel)
@@ -118,6 +151,12 @@ class Core:
         request = health_pb2.HealthCheckRequest(service=SEGMENTATION_SERVICE)
         answer = await self.ask(self._check, request, _own(request_id), PROBE_DEADLINE_S)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
 
 
 def _own(request_id: str) -> Metadata:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,11 +10,10 @@ from aiohttp import StreamReader, web
 from http_gateway.exchange import Exchange
 from http_gateway.negotiation import PROTOBUF, media_type
 from http_gateway.refusals import Refusal
+from segint_grpc.pace import Pace, TooSlow
 
 PIECE_BYTES = 256 * 1024
 """Small enough that what waits between here and the disk stays small for many uploads at once."""
-SILENCE_S = 60.0
-"""A client that sends nothing, or takes nothing, for this long is given up."""
 
 _GZIP_WINDOW = 31
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -63,7 +61,8 @@ async def pieces(exchange: Exchange, limit_bytes: int) -> AsyncIterator[bytes]:
     """Yield the body, decoded, in pieces of at most `PIECE_BYTES`; nothing else of it is kept.
 
     Raises:
-        Refusal: 413 above `limit_bytes` as sent or as decoded, 400 for broken gzip, 408 for silence.
+        Refusal: 413 above `limit_bytes` as sent or as decoded, 400 for broken gzip, 408 for
+            silence or a trickle.
     """
     decoder = Gunzip() if _is_gzip(exchange.request) else None
     decoded_bytes = 0
@@ -83,21 +82,21 @@ async def read_small(exchange: Exchange, limit_bytes: int) -> bytes:
 
 
 async def _raw_pieces(exchange: Exchange, limit_bytes: int) -> AsyncIterator[bytes]:
-    content = exchange.request.content
+    content, settings = exchange.request.content, exchange.services.settings
     content.set_read_chunk_size(PIECE_BYTES)
-    while piece := await _read(content):
+    pace = Pace(settings.silence_s, settings.body_rate_min_bytes)
+    while piece := await _read(content, pace):
         exchange.received_bytes += len(piece)
         if exchange.received_bytes > limit_bytes:
             raise _too_large(limit_bytes)
         yield piece
 
 
-async def _read(content: StreamReader) -> bytes:
+async def _read(content: StreamReader, pace: Pace) -> bytes:
     try:
-        async with asyncio.timeout(SILENCE_S):
-            return await content.read(PIECE_BYTES)
-    except TimeoutError:
-        raise Refusal(408, f"Nothing came for {SILENCE_S:.0f} s, though the body is not complete.") from None
+        return await pace.wait(content.read(PIECE_BYTES))
+    except TooSlow as error:
+        raise Refusal(408, str(error)) from None
 
 
 class Gunzip:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -44,6 +46,25 @@ class Metrics:
         self.in_progress = Gauge(
             "segint_http_requests_in_progress", "HTTP requests being answered", registry=self.registry
         )
+
+        self.connections = Gauge("segint_http_connections", "HTTP connections", registry=self.registry)
+        self.turned_away = Counter(
+            "segint_http_connections_turned_away",
+            "Connections that a limit cost: the new one, or an idle one that made room for it",
+            ("limit", "which"),
+            registry=self.registry,
+        )
+        self.timed_out = Counter(
+            "segint_http_timeouts",
+            "Requests given up because too little came",
+            ("part",),
+            registry=self.registry,
+        )
+
+    def tell_end(self, ends_at_s: Callable[[], float]) -> None:
+        """Tell when the certificate ends, in seconds since 1970, as `ends_at_s` says at the time."""
+        text = "When the certificate of the port with TLS ends, in seconds since 1970"
+        Gauge("segint_tls_certificate_end_seconds", text, registry=self.registry).set_function(ends_at_s)
 
     def count(
         self, route: str, method: str, status: int, seconds: float, received_bytes: int, sent_bytes: int

@@ -144,16 +144,16 @@ async def _stream(exchange: Exchange, call: ResultCall, size_bytes: int) -> web.
     sent_bytes = 0
     while (part := await _read(call)) is not None:
         sent_bytes += len(part.chunk)
-        await _write(response, part.chunk)
+        await _write(response, part.chunk, exchange.services.settings.silence_s)
     if sent_bytes != size_bytes:
         raise Refusal(500, f"The server sent {sent_bytes} of a result's {size_bytes} bytes.")
     await response.write_eof()
     return response
 
 
-async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+async def _write(response: web.StreamResponse, chunk: bytes, silence_s: float) -> None:
     try:
-        async with asyncio.timeout(intake.SILENCE_S):
+        async with asyncio.timeout(silence_s):
             await response.write(chunk)
     except TimeoutError:
         raise ConnectionAbortedError("the client takes nothing any more") from None

@@ -26,12 +26,13 @@ from generated.segint.v1 import (
     segmentation_pb2_grpc,
 )
 from segint_grpc import lifeline, networks
-from segint_grpc.api import doors, reflection
+from segint_grpc.api import doors, reflection, transport
 from segint_grpc.api.access import AccessServicer
 from segint_grpc.api.doorkeeper import Doorkeeper
 from segint_grpc.api.jobs import JobsServicer
 from segint_grpc.api.models import ModelsServicer
 from segint_grpc.api.operations import OperationsServicer
+from segint_grpc.api.peer_certificates import is_trusted_gateway
 from segint_grpc.api.segmentation import SegmentationServicer
 from segint_grpc.domain.access import Door
 from segint_grpc.home import Home
@@ -42,6 +43,8 @@ from segint_grpc.service.services import Services, going_on, services
 from segint_grpc.service.throttle import Throttle
 from segint_grpc.settings import Settings
 from segint_grpc.store.store import open_store
+from segint_grpc.tls.identity import server_files
+from segint_grpc.tls.watched import Watched
 from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.pool import PoolOptions, WorkerPool
 
@@ -125,18 +128,24 @@ async def _open_doors(
     settings = running.context.settings
     everything = [*registered, *reflection.services([service.name for service in registered])]
     throttle = Throttle(settings.bad_tokens_max, settings.bad_token_pause_s)
-    servers: dict[Door, grpc.aio.Server] = {}
+    secured, servers = _credentials(settings), dict[Door, grpc.aio.Server]()
     for door in Door:
-        keeper = Doorkeeper(door, settings, running.credentials, throttle)
+        encrypted = secured is not None
+        keeper = Doorkeeper(door, settings, running.credentials, throttle, encrypted, is_trusted_gateway)
         served = [s for s in everything if door is not Door.GATEWAY_SOCKET or s.name in doors.FOR_GATEWAY]
-        servers[door] = doors.build_door(served, keeper)
-    address = doors.bind_tcp(servers[Door.TCP], settings.grpc)
+        servers[door] = doors.build_door(served, keeper, transport.limits_of(door, settings))
+    address = doors.bind_tcp(servers[Door.TCP], settings.grpc, secured)
     doors.bind_unix(servers[Door.ADMIN_SOCKET], home.admin_socket)
     doors.bind_unix(servers[Door.GATEWAY_SOCKET], home.gateway_socket)
     for server in servers.values():
         await server.start()
     stack.push_async_callback(_close_doors, list(servers.values()), settings.stop_grace_s)
     return {"grpc": address, "socket": str(home.admin_socket)}
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    files = server_files(settings)
+    return transport.server_credentials(Watched(files)) if files else None
 
 
 async def _close_doors(servers: list[grpc.aio.Server], grace_s: float) -> None:

@@ -22,8 +22,11 @@ MIB = 1024 * 1024
 
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-OTHER_VARIABLES = frozenset({"SEGINT_SERVER", "SEGINT_GRPC_SERVER", "SEGINT_TOKEN", "SEGINT_TOKEN_FILE"})
-"""What else of this project is read from the environment: the command line's server and token."""
+OTHER_VARIABLES = frozenset(
+    {"SEGINT_SERVER", "SEGINT_GRPC_SERVER", "SEGINT_TOKEN", "SEGINT_TOKEN_FILE"}
+    | {"SEGINT_CA", "SEGINT_CERTIFICATE", "SEGINT_KEY"}
+)
+"""What else of this project is read from the environment: the command line's server, token and files."""
 
 OPEN, TOKEN, NETWORK = CLIENT_MODES = ("open", "token", "network")
 """What a client needs: nothing, a token, or an address in one of the networks of `allow`."""
@@ -49,7 +52,10 @@ class Settings:
     home: str = _setting(
         "", "Folder with the database, the media files and the logs; empty: the user's data folder"
     )
-    http: str = _setting("127.0.0.1:8000", "Address and port for Velocity; port 0 takes a free one")
+    http: str = _setting(
+        "127.0.0.1:8000", "Address and port for Velocity, not encrypted; port 0 takes a free one; empty: none"
+    )
+    https: str = _setting("", "Address and port for HTTP with TLS; asks for tls_certificate; empty: none")
     grpc: str = _setting("127.0.0.1:50051", "Address and port for gRPC clients; port 0 takes a free one")
     allow: tuple[str, ...] = _setting(
         (), "Networks (CIDR) that may connect; asked for when listening beyond loopback"
@@ -68,7 +74,7 @@ class Settings:
         choices=(OPEN, TOKEN),
     )
     metrics_allow: tuple[str, ...] = _setting(
-        (), "Networks (CIDR) that may read /metrics, beside this machine"
+        (), "Networks (CIDR) that may read /metrics with TLS, beside this machine"
     )
     bad_tokens_max: int = _setting(
         10, "Bad tokens from one address in a row before it has to wait between them", minimum=1
@@ -78,6 +84,52 @@ class Settings:
     )
     public_url: str = _setting("", "URL under which clients reach the server; empty: from the request's Host")
     core: str = _setting("", "Where the gateway finds the core; empty: the gateway's socket in the home")
+    core_ca: str = _setting("", "PEM file with the authority of a core that the gateway reaches with TLS")
+    core_certificate: str = _setting("", "PEM file with the certificate that the gateway shows to that core")
+    core_key: str = _setting("", "PEM file with the key of core_certificate")
+
+    tls_certificate: str = _setting(
+        "", "PEM file with the server's certificate and those between it and its authority; empty: no TLS"
+    )
+    tls_key: str = _setting("", "PEM file with the key of tls_certificate, without a passphrase")
+    tls_client_ca: str = _setting(
+        "", "PEM file with the authority whose certificate every client with TLS must show; empty: none asked"
+    )
+
+    connections_max: int = _setting(1000, "Most HTTP connections at a time", minimum=1)
+    connections_per_address_max: int = _setting(
+        300, "Most HTTP connections of one address (with IPv6, of one /64) at a time", minimum=1
+    )
+    header_timeout_s: float = _setting(
+        20.0, "A connection without a whole request line and headers is closed after this", minimum=0.1
+    )
+    header_max_bytes: int = _setting(8190, "Longest request line and longest header", minimum=1024)
+    headers_max: int = _setting(64, "Most headers of one request", minimum=16)
+    keep_alive_s: float = _setting(
+        75.0, "An HTTP connection without a request is closed after this", minimum=0.1
+    )
+    silence_s: float = _setting(
+        60.0,
+        "A client that sends nothing of a body, or takes nothing, for this long is given up",
+        minimum=0.1,
+    )
+    body_rate_min_bytes: int = _setting(
+        16_384, "Least bytes a second, on average over silence_s, that a body must come with", minimum=0
+    )
+    grpc_connections_max: int = _setting(500, "Most gRPC connections over TCP at a time", minimum=1)
+    grpc_calls_max: int = _setting(2000, "Most gRPC calls over TCP at a time", minimum=1)
+    grpc_streams_max: int = _setting(1000, "Most gRPC calls of one connection at a time", minimum=1)
+    grpc_metadata_max_bytes: int = _setting(16_384, "Largest metadata of one gRPC call", minimum=4096)
+    grpc_message_max_bytes: int = _setting(
+        4 * MIB, "Largest gRPC message; whatever is larger is streamed", minimum=2 * MIB
+    )
+    grpc_ping_interval_min_s: float = _setting(
+        10.0, "A gRPC connection that pings more often than this is closed", minimum=0.01
+    )
+    grpc_idle_s: float = _setting(600.0, "A gRPC connection without a call is closed after this", minimum=1)
+    grpc_connection_age_s: float = _setting(
+        3600.0, "A gRPC connection takes no new calls after this; its client opens another", minimum=1
+    )
 
     upload_max_bytes: int = _setting(2048 * MIB, "Largest posted body", minimum=1)
     voxels_max: int = _setting(536_870_912, "Most voxels of one volume (512 x 512 x 2048)", minimum=1)

@@ -17,6 +17,7 @@ from segint_grpc.cli.output import one_line
 from segint_grpc.client.findings import Finding, Level
 from segint_grpc.client.machine_checks import check_disk, check_home
 from segint_grpc.client.software_checks import check_gpu, check_versions
+from segint_grpc.client.tls_check import check_tls
 from segint_grpc.home import Home
 
 UNWELL = 1
@@ -35,7 +36,7 @@ COLORS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 @only_home_option
 @json_option
 def doctor(model_id: str, home: str | None, as_json: bool) -> None:
-    """Check disk, home, versions, GPU, ports, core and gateway, and run a trial job over HTTP.
+    """Check disk, home, versions, GPU, certificate, ports, core and gateway, and run a trial job over HTTP.
 
     Each line says what was found and, after an arrow, what to type next. The trial job's scan is a box of
     water; the job is deleted afterwards. The exit code is 1 if there is a problem, else 0.
@@ -60,6 +61,7 @@ def _findings(model_id: str, home: str | None) -> Iterator[Finding]:
     yield check_home(place)
     yield from check_versions()
     yield check_gpu()
+    yield check_tls(settings)
     yield from check_server(settings, place, model_id)
 
 

@@ -11,6 +11,7 @@ from segint_grpc import __version__
 from segint_grpc.cli.sentences import sentences
 
 COMMANDS = {
+    "certs": "segint_grpc.cli.certs:certs",
     "completion": "segint_grpc.cli.completion:completion",
     "config": "segint_grpc.cli.config:config",
     "doctor": "segint_grpc.cli.doctor:doctor",

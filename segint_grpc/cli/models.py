@@ -13,19 +13,22 @@ from rich.table import Table
 from generated.radiomics import Model_pb2
 from segint_grpc.cli.options import chosen_token, token_options
 from segint_grpc.cli.segment import server_option
+from segint_grpc.cli.trust_options import trust_options
+from segint_grpc.client.trust import Trust
 from segint_grpc.client.velocity import VelocityClient
 
 
 @click.command(short_help="List the models that a server offers.")
 @server_option
+@trust_options
 @token_options
 @click.option("--json", "as_json", is_flag=True, help="Print the server's ModelsCollection as JSON.")
-def models(server: str, as_json: bool) -> None:
+def models(server: str, trust: Trust, as_json: bool) -> None:
     """List the models that a server offers: ids for `segint segment --model`, inputs and structures.
 
     Where stdout is no terminal, only the ids are printed, one per line.
     """
-    offered = asyncio.run(_ask(server, chosen_token()))
+    offered = asyncio.run(_ask(server, trust, chosen_token()))
     if as_json:
         click.echo(json_format.MessageToJson(offered, preserving_proto_field_name=True))
         return
@@ -40,8 +43,8 @@ def models(server: str, as_json: bool) -> None:
     )
 
 
-async def _ask(server: str, token: str) -> Model_pb2.ModelsCollection:
-    async with VelocityClient(server, token=token) as client:
+async def _ask(server: str, trust: Trust, token: str) -> Model_pb2.ModelsCollection:
+    async with VelocityClient(server, token=token, trust=trust) as client:
         return await client.models()
 
 

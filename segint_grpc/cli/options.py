@@ -11,11 +11,19 @@ from click.core import ParameterSource
 
 from segint_grpc import errors, settings
 from segint_grpc.client.connection import Place, Remote
+from segint_grpc.client.trust import NAMES, VARIABLES, Trust
 from segint_grpc.home import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SERVER, _TOKEN, _TOKEN_FILE = "segint.server", "segint.token", "segint.token_file"
+
+TRUST_HELP = (
+    "PEM file with the certificate to show where the server asks for one.",
+    "PEM file with its key.",
+    "PEM file with the authority that the server's certificate must be of, where this machine knows it not.",
+)
+"""Of --certificate, --key and --ca."""
 
 only_home_option = click.option("--home", metavar="DIR", help=settings.explanation("home"))
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -71,6 +79,17 @@ def home_option(command: Command) -> Command:
         callback=_keep(_SERVER),
         help="Another machine's server, by its gRPC address, instead of this home's.",
     )
+    for name, variable, text in zip(NAMES, VARIABLES, TRUST_HELP, strict=True):
+        command = click.option(
+            name,
+            metavar="FILE",
+            envvar=variable,
+            show_envvar=True,
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_keep(variable),
+            help=text,
+        )(command)
     return only_home_option(server(token_options(command)))
 
 
@@ -91,7 +110,8 @@ def chosen_place(home: str | None, ctx: click.Context | None = None) -> Place:
         raise errors.InvalidSetting("--home and --server name two servers; give one of them.")
     if home or not address:
         return chosen_home(home)
-    return Remote(address, chosen_token(ctx))
+    files = (ctx.meta.get(variable, (None, False))[0] for variable in VARIABLES)
+    return Remote(address, chosen_token(ctx), Trust(*files))
 
 
 def chosen_token(ctx: click.Context | None = None) -> str:

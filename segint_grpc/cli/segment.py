@@ -19,11 +19,13 @@ from generated.radiomics import Model_pb2
 from segint_grpc.cli.completions import offered_ids
 from segint_grpc.cli.options import chosen_token, token_options
 from segint_grpc.cli.progress_bar import SegmentationBar
+from segint_grpc.cli.trust_options import trust_options
 from segint_grpc.client.masks import Mask, decode_masks
 from segint_grpc.client.scan import Scan
 from segint_grpc.client.scans import load_part, read_scan
 from segint_grpc.client.segmentation import assign_channels, choose_version
 from segint_grpc.client.segmentation import segment as segment_remotely
+from segint_grpc.client.trust import Trust
 from segint_grpc.client.velocity import VelocityClient
 from segint_grpc.settings import Settings
 
@@ -41,6 +43,7 @@ class Order:
     channels: dict[str, Path]
     model_id: str
     server: str
+    trust: Trust
     token: str
     out: Path
 
@@ -82,6 +85,7 @@ server_option = click.option(
     help="The model's id, as `segint models` lists it.",
 )
 @server_option
+@trust_options
 @token_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for the files; default: SCAN_masks, here."
@@ -101,6 +105,7 @@ def segment(
     scan: Path,
     model_id: str,
     server: str,
+    trust: Trust,
     out: Path | None,
     series: str,
     channels: tuple[tuple[str, Path], ...],
@@ -121,7 +126,7 @@ def segment(
     everything else goes to stderr.
     """  # noqa: D301 (click's mark for lines that are not to be wrapped)
     folder = out or Path(f"{_stem(scan)}_masks")
-    order = Order(scan, series, dict(channels), model_id, server, chosen_token(), folder)
+    order = Order(scan, series, dict(channels), model_id, server, trust, chosen_token(), folder)
     console = Console(stderr=True)
     bar = SegmentationBar(console)
     try:
@@ -192,7 +197,7 @@ async def _talk(
     assert task is not None
     # Ctrl-C cancels the main task by itself (asyncio.Runner); being terminated should be no different.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with VelocityClient(order.server, token=order.token) as client:
+    async with VelocityClient(order.server, token=order.token, trust=order.trust) as client:
         family, version = choose_version(await client.models(), order.model_id)
         scans = assign_channels(family, main, others)
         return version, scans, await segment_remotely(client, version.ID, scans, bar)

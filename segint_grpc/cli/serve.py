@@ -31,6 +31,7 @@ def server_options(function: Function) -> Function:
         (
             click.option("--home", metavar="DIR", help=explanation("home")),
             click.option("--http", metavar="HOST:PORT", help=explanation("http")),
+            click.option("--https", metavar="HOST:PORT", help=explanation("https")),
             click.option("--grpc", metavar="HOST:PORT", help=explanation("grpc")),
             click.option("--allow", metavar="CIDR", multiple=True, help=explanation("allow")),
             click.option("--client-mode", type=click.Choice(CLIENT_MODES), help=explanation("client_mode")),

@@ -12,6 +12,7 @@ import grpc
 
 from segint_grpc import errors, logs
 from segint_grpc.client.bearer import Bearer
+from segint_grpc.client.trust import Trust
 from segint_grpc.home import Home, unix_target
 from segint_grpc.networks import is_loopback, parse_endpoint
 
@@ -27,30 +28,31 @@ OPTIONS: Sequence[tuple[str, int]] = (
 
 @dataclass(frozen=True)
 class Remote:
-    """A server that is asked over TCP: its address (HOST:PORT) and the token that is shown to it."""
+    """A server that is asked over TCP: its address (HOST:PORT), the token for it, and how it is known."""
 
     address: str
     token: str = field(default="", repr=False)
+    trust: Trust = field(default_factory=Trust)
 
 
 Place = Home | Remote
 
 
 def open_channel(place: Place) -> grpc.Channel:
-    """Return a channel to the server at `place`; a token never goes out where others could read it.
+    """Return a channel to the server at `place`: to another machine always with TLS.
+
+    To this machine it is with TLS where `place` says how the server is known.
 
     Raises:
-        InvalidSetting: the address is none, or a token would travel in the clear to another machine.
+        InvalidSetting: the address is none, or a file for TLS is of no use.
     """
     if isinstance(place, Home):
         return grpc.insecure_channel(unix_target(place.admin_socket), options=OPTIONS)
     host, _ = parse_endpoint(place.address, "server")
-    if place.token and not is_loopback(host):
-        raise errors.InvalidSetting(
-            f"{place.address} is another machine, and a token must not travel in the clear: make a tunnel "
-            "(ssh -L) and name its end on this machine."
-        )
-    channel = grpc.insecure_channel(place.address, options=OPTIONS)
+    if place.trust == Trust() and is_loopback(host):
+        channel = grpc.insecure_channel(place.address, options=OPTIONS)
+    else:
+        channel = grpc.secure_channel(place.address, place.trust.channel_credentials(), options=OPTIONS)
     return grpc.intercept_channel(channel, Bearer(place.token)) if place.token else channel
 
 
@@ -82,7 +84,10 @@ class Connection:
 
     def _nobody_there(self) -> str:
         if isinstance(self._place, Remote):
-            return f"No server answers at {self._place.address}; is that its gRPC address, and does it run?"
+            return (
+                f"No server answers at {self._place.address} that this machine trusts; is that its gRPC "
+                "address, does it run, and is its certificate of the authority that --ca or SEGINT_CA names?"
+            )
         home = self._place.path
         return f"No server runs on the home {home}; start one with: segint serve --home {home}"
 

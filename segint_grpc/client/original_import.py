@@ -1,4 +1,4 @@
-"""Gives what an original research server held to a server."""
+"""Gives what an original research server held to the server of a home."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Brought:
 
 
 class OriginalImport(Administration):
-    """A connection to the server that takes an original server over.
+    """A connection to the server of one home that takes an original server over.
 
     What has come before is left as it is, so that an import that was cut short can be called again.
     """

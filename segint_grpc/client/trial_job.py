@@ -12,6 +12,7 @@ from segint_grpc.client.masks import decode_masks
 from segint_grpc.client.request import build_request
 from segint_grpc.client.scan import Scan, frame_of
 from segint_grpc.client.segmentation import choose_version
+from segint_grpc.client.trust import Trust
 from segint_grpc.client.velocity import VelocityClient
 from segint_grpc.domain.geometry import Geometry
 
@@ -32,9 +33,9 @@ class Trial:
     masks: int
 
 
-async def offered_by(url: str, token: str = "") -> Model_pb2.ModelsCollection:
+async def offered_by(url: str, token: str = "", trust: Trust | None = None) -> Model_pb2.ModelsCollection:
     """Return what the server at `url` offers; raises as `VelocityClient`."""
-    async with VelocityClient(url, token=token) as client:
+    async with VelocityClient(url, token=token, trust=trust) as client:
         return await client.models()
 
 
@@ -49,7 +50,9 @@ def trial_version(offered: Model_pb2.ModelsCollection, model_id: str) -> str:
     return choose_version(offered, model_id or usual)[1].ID
 
 
-async def run_trial(url: str, offered: Model_pb2.ModelsCollection, model_id: str, token: str = "") -> Trial:
+async def run_trial(
+    url: str, offered: Model_pb2.ModelsCollection, model_id: str, token: str = "", trust: Trust | None = None
+) -> Trial:
     """Send the scan of a box to `url` for every channel of the version `model_id`, and fetch the masks.
 
     Raises:
@@ -58,7 +61,7 @@ async def run_trial(url: str, offered: Model_pb2.ModelsCollection, model_id: str
     family, _ = choose_version(offered, model_id)
     scans = {channel.ChannelID: _box() for channel in family.FamilyDescription.InputChannels}
     began = time.monotonic()
-    async with VelocityClient(url, token=token, patience_s=PATIENCE_S) as client:
+    async with VelocityClient(url, token=token, patience_s=PATIENCE_S, trust=trust) as client:
         job_id = await client.post(model_id, build_request(list(scans.items())), lambda passed, total: None)
         await client.follow(model_id, job_id, lambda event: None)
         output = await client.result(model_id, job_id, lambda passed, total: None)

@@ -23,6 +23,7 @@ from generated.radiomics import Model_pb2
 from segint_grpc import errors
 from segint_grpc.client.events import ENDED, JobEvent, read_events
 from segint_grpc.client.request import RequestBody
+from segint_grpc.client.trust import Trust, from_environment
 
 PROTOBUF = "application/x-protobuf"
 PATIENCE_S = 1200.0
@@ -47,22 +48,32 @@ class VelocityClient:
     """A conversation with one server; an async context manager."""
 
     def __init__(
-        self, url: str, *, token: str = "", poll_s: float = 0.5, patience_s: float = PATIENCE_S
+        self,
+        url: str,
+        *,
+        token: str = "",
+        poll_s: float = 0.5,
+        patience_s: float = PATIENCE_S,
+        trust: Trust | None = None,
     ) -> None:
         """Speak to `url`: http://HOST:PORT, with or without the /api/v2 that Velocity is given.
 
-        `token` is shown with every request, where there is one.
+        `token` is shown with every request, where there is one. With https the server's certificate is
+        verified, by `trust` or what the environment names (SEGINT_CA).
         """
         self._headers = {"Accept": PROTOBUF} | ({"Authorization": f"Bearer {token}"} if token else {})
         text = url if "://" in url else f"http://{url}"
         self.url = text.rstrip("/").removesuffix("/api/v2")
         self._poll_s = poll_s
         self._patience_s = patience_s
+        self._trust = trust or from_environment()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the session; nothing is sent."""
-        self._session = aiohttp.ClientSession(headers=self._headers, timeout=TIMEOUT)
+        """Open the session; nothing is sent. Raises InvalidSetting where a file for TLS is of no use."""
+        secure = self.url.lower().startswith("https:")
+        connector = aiohttp.TCPConnector(ssl=self._trust.context()) if secure else None
+        self._session = aiohttp.ClientSession(headers=self._headers, timeout=TIMEOUT, connector=connector)
         return self
 
     async def __aexit__(
@@ -198,6 +209,8 @@ class VelocityClient:
                 yield response
         except aiohttp.InvalidURL:
             raise errors.ServerRefused(f"{self.url} is no address; write it as http://HOST:PORT.") from None
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise errors.ServerRefused(_distrust(self.url, error)) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.ServerUnreachable(
                 f"The server at {self.url} cannot be reached: {_reason(error)}. "
@@ -237,6 +250,18 @@ class VelocityClient:
 def _path(model_id: str, job_id: str = "", part: str = "") -> str:
     segments = ("api", "v2", "Model", model_id, "segmentation", job_id, part)
     return "/" + "/".join(quote(segment, safe="") for segment in segments if segment)
+
+
+def _distrust(url: str, error: aiohttp.ClientSSLError) -> str:
+    """Return why there is no TLS with the server, and what to do about it."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"{url} shows a certificate that cannot be trusted ({cause.verify_message}). If it is of a local "
+            "authority, name that with --ca FILE or SEGINT_CA; ask whoever runs the server for the file."
+        )
+    reason = getattr(cause, "reason", None) or cause
+    return f"{url} does not speak TLS as expected ({reason}). Is it https there?"
 
 
 def _reason(error: Exception) -> str:

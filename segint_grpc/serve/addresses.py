@@ -75,7 +75,7 @@ def parse_endpoint(text: str, setting: str) -> Endpoint:
 
 
 def check_listening(settings: Settings) -> None:
-    """Check `http`, `grpc` and `allow` before anything starts.
+    """Check `http`, `https`, `grpc` and `allow` before anything starts.
 
     Raises:
         InvalidSetting: one of them cannot be read.
@@ -84,7 +84,9 @@ def check_listening(settings: Settings) -> None:
     for network in settings.allow:
         if _ip_network(network) is None:
             raise errors.InvalidSetting(f"allow must name networks such as 10.1.2.0/24, not {network!r}.")
-    for setting, text in (("http", settings.http), ("grpc", settings.grpc)):
+    for setting, text in (("http", settings.http), ("https", settings.https), ("grpc", settings.grpc)):
+        if not text and setting != "grpc":
+            continue
         endpoint = parse_endpoint(text, setting)
         if settings.mode == OPEN and not endpoint.loopback:
             raise errors.StartRefused(_advice(setting, endpoint))

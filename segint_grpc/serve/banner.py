@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from segint_grpc import __version__
 from segint_grpc.serve.addresses import Endpoint, Interface, parse_endpoint, reachable
@@ -13,44 +14,72 @@ from segint_grpc.settings import TOKEN
 
 def banner(running: Running, known: Sequence[Interface]) -> str:
     """Return the text for `running`; `known` are this machine's interfaces."""
-    http = parse_endpoint(running.http, "http")
+    door = _Door.of(running, "http") or _Door.of(running, "https")
+    assert door is not None, "a server without HTTP is refused before it starts"
     lines = [
         f"SegInt {__version__} is running. Research software, no medical device.",
         "",
-        f"  HTTP (Velocity)   {_where(http)}",
-        f"  gRPC              {running.grpc}",
-        f"  Home              {running.home}",
+        *(f"  {label:<17} {where}" for label, where in _places(running)),
         "",
-        *(_local(http, known) if http.loopback else _remote(http, running, known)),
+        *(_local(door, known) if door.endpoint.loopback else _remote(door, running, known)),
+        *(f"NOTE: {note}" for note in running.notes),
     ]
     return "\n".join(lines)
 
 
-def _where(http: Endpoint) -> str:
+@dataclass(frozen=True)
+class _Door:
+    """A port for HTTP: its scheme, which is the setting too, and where it is."""
+
+    scheme: str
+    endpoint: Endpoint
+
+    def __str__(self) -> str:
+        """Return the URL."""
+        return f"{self.scheme}://{self.endpoint}/"
+
+    @classmethod
+    def of(cls, running: Running, scheme: str) -> _Door | None:
+        """Return the port of that scheme, None where there is none."""
+        text = running.http if scheme == "http" else running.https
+        return cls(scheme, parse_endpoint(text, scheme)) if text else None
+
+
+def _places(running: Running) -> Iterator[tuple[str, str]]:
+    for scheme, label in (("http", "HTTP (Velocity)"), ("https", "HTTPS")):
+        door = _Door.of(running, scheme)
+        if door is not None:
+            yield label, _where(door)
+    yield "gRPC", running.grpc
+    yield "Home", running.home
+
+
+def _where(door: _Door) -> str:
     # The wildcard address is none that a client could use, so it must not look like one.
-    return (
-        f"port {http.port} of every network that this machine is in" if http.everywhere else f"http://{http}/"
-    )
+    if door.endpoint.everywhere:
+        return f"port {door.endpoint.port} of every network that this machine is in"
+    return str(door)
 
 
-def _local(http: Endpoint, known: Sequence[Interface]) -> list[str]:
+def _local(door: _Door, known: Sequence[Interface]) -> list[str]:
     network = next((interface.network for interface in known if ":" not in interface.network), "10.1.2.0/24")
     return [
-        f"In Velocity on this machine, type http://{http}/. Other machines cannot reach it.",
+        f"In Velocity on this machine, type {door}. Other machines cannot reach it.",
         "To let Velocity on another computer in, stop this and start it again with that computer's network:",
-        f"  --http 0.0.0.0:{http.port} --allow {network}",
+        f"  --{door.scheme} 0.0.0.0:{door.endpoint.port} --allow {network}",
     ]
 
 
-def _remote(http: Endpoint, running: Running, known: Sequence[Interface]) -> list[str]:
-    ways = reachable(http, known)
-    addresses = [f"  http://{way}/" + (f"   ({name})" if name else "") for name, way in ways]
+def _remote(door: _Door, running: Running, known: Sequence[Interface]) -> list[str]:
+    port = door.endpoint.port
+    ways = reachable(door.endpoint, known)
+    addresses = [f"  {door.scheme}://{way}/" + (f"   ({name})" if name else "") for name, way in ways]
     return [
         "In Velocity, type the address of the network that both computers share:",
         *(addresses or ["  (no network interface is up)"]),
         *_let_in(running),
-        f"If nothing can reach it, open TCP port {http.port} in this machine's firewall:",
-        *(f"  {command}" for command in _firewall_commands(http.port, running.allow)),
+        f"If nothing can reach it, open TCP port {port} in this machine's firewall:",
+        *(f"  {command}" for command in _firewall_commands(port, running.allow)),
     ]
 
 

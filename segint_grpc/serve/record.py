@@ -18,18 +18,20 @@ class Running:
     """A running server: its process, its home, and the addresses that it took (HOST:PORT, and a path).
 
     `allow` names the networks that it lets in, `client_mode` what clients need, `options` what segint_run
-    was given, the home aside.
+    was given, the home aside, `notes` what whoever starts it should know.
     """
 
     pid: int
     identity: str
     home: str
     http: str = ""
+    https: str = ""
     grpc: str = ""
     socket: str = ""
     allow: tuple[str, ...] = ()
     client_mode: str = ""
     options: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def serve_file(home: Home) -> Path:
@@ -76,5 +78,5 @@ def identity(pid: int) -> str:
 
 def of(pid: int, home: Home, facts: Mapping[str, str]) -> Running:
     """Return the record of process `pid` as the server of `home`; its addresses are among `facts`."""
-    http, grpc, socket = (facts.get(name, "") for name in ("http", "grpc", "socket"))
-    return Running(pid, identity(pid), str(home.path), http, grpc, socket)
+    http, https, grpc, socket = (facts.get(name, "") for name in ("http", "https", "grpc", "socket"))
+    return Running(pid, identity(pid), str(home.path), http, https, grpc, socket)

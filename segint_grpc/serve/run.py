@@ -14,6 +14,7 @@ from segint_grpc import errors, lifeline, logs, settings
 from segint_grpc.home import Home, private_umask
 from segint_grpc.serve import record
 from segint_grpc.serve.addresses import check_listening
+from segint_grpc.serve.encryption import check_certificate, security_notes
 from segint_grpc.serve.lock import HomeLock
 from segint_grpc.serve.process import ChildCommand
 from segint_grpc.serve.record import Running
@@ -49,11 +50,13 @@ def run(
     logs.configure("serve", home.logs, wanted.log_level, wanted.log_max_bytes, wanted.log_files)
     with HomeLock(home) as lock:
         check_listening(wanted)
+        check_certificate(wanted)
         commands = child_commands(wanted, overrides, lock.descriptor, core, gateway)
 
         def ready(facts: Mapping[str, str]) -> None:
             found = record.of(os.getpid(), home, facts)
-            running = replace(found, allow=tuple(wanted.allow), client_mode=wanted.mode)
+            notes = security_notes(wanted, found)
+            running = replace(found, allow=tuple(wanted.allow), client_mode=wanted.mode, notes=notes)
             record.write(record.serve_file(home), running)
             _announce(ready_fd, facts)
             on_ready(running)
@@ -81,19 +84,19 @@ def child_commands(
     shared[settings.variable("home")] = str(wanted.home_path)
     grace = settings.variable("stop_grace_s")
 
-    def child(name: str, command: tuple[str, ...], door: str, share: float) -> ChildCommand:
+    def child(name: str, command: tuple[str, ...], doors: tuple[str, ...], share: float) -> ChildCommand:
         return ChildCommand(
             name=name,
             command=command,
             environment={**shared, grace: str(wanted.stop_grace_s * share)},
-            pins={door: settings.variable(door)},
+            pins={door: settings.variable(door) for door in doors},
             stop_s=wanted.stop_grace_s * share + _KILL_AFTER_S,
             descriptors=(lock,),
         )
 
     return [
-        child("core", core, "grpc", 1 - _GATEWAY_SHARE),
-        child("gateway", gateway, "http", _GATEWAY_SHARE),
+        child("core", core, ("grpc",), 1 - _GATEWAY_SHARE),
+        child("gateway", gateway, ("http", "https"), _GATEWAY_SHARE),
     ]
 
 

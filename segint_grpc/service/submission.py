@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
 from segint_grpc.domain import access
 from segint_grpc.domain.jobs import Job, NewJob, new_job_id
+from segint_grpc.pace import Pace, TooSlow
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.intake import Intake, body_too_large
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 CLIENT_VERSION_MAX = 64
 CALLER_MAX = 128
+BEHIND_GATEWAY = 1.25
+"""A gateway before this judges by the same settings, and is to do so first: it knows what to say."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class Submissions:
         arrived_bytes, held = 0, b""
         try:
             async with asyncio.timeout(limit_s):
-                async for chunk in chunks:
+                async for chunk in self._paced(chunks):
                     arrived_bytes += len(chunk)
                     self._figures.bytes_received += len(chunk)
                     if arrived_bytes == posting.size_bytes:
@@ -129,6 +132,8 @@ class Submissions:
                     held = b""
         except TimeoutError:
             raise errors.InvalidRequest(f"The body did not arrive within {limit_s:.0f} s.") from None
+        except TooSlow as slow:
+            raise errors.InvalidRequest(str(slow)) from None
         return held
 
     def _conclude(
@@ -158,6 +163,14 @@ class Submissions:
             owner=posting.owner or access.current.get().principal,
         )
         return *self._keep(intake, new), message
+
+    async def _paced(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield `chunks` as long as they come fast enough."""
+        settings = self._settings
+        pace = Pace(settings.silence_s * BEHIND_GATEWAY, settings.body_rate_min_bytes)
+        with suppress(StopAsyncIteration):
+            while True:
+                yield await pace.wait(anext(chunks))
 
     def _check(self, intake: Intake, model: ResolvedModel) -> tuple[Model_pb2.ModelInput, tuple[str, ...]]:
         """Return what was posted, and what is worth a warning about it; raises what `submit` does of both."""

@@ -30,6 +30,7 @@ class Server:
     http: str
     grpc: str
     socket: str
+    https: str = ""
 
     @property
     def url(self) -> str:
@@ -114,4 +115,4 @@ def start(home: Path, http: str = "127.0.0.1:0", grpc: str = "127.0.0.1:0", **se
         line = ready.readline()
     assert line, (home.parent / f"{home.name}.out").read_text()
     facts = json.loads(line)
-    return Server(process, home, facts["http"], facts["grpc"], facts["socket"])
+    return Server(process, home, facts["http"], facts["grpc"], facts["socket"], facts.get("https", ""))

@@ -46,6 +46,7 @@ class Bench:
     address: str
     session: aiohttp.ClientSession
     socket: Path
+    secure_address: str = ""
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request and return its answer."""
@@ -90,12 +91,12 @@ async def gateway_bench(core_refuses: grpc.StatusCode | None = None, **settings:
     try:
         async with running(core, socket), serve(Settings(**{**wanted, **settings})) as gateway:
             client = aiohttp.ClientSession(
-                f"http://{gateway.address}",
+                f"http://{gateway.address or '127.0.0.1'}",
                 skip_auto_headers=("Accept", "Accept-Encoding"),
                 auto_decompress=False,
             )
             async with client:
-                yield Bench(core, gateway.address, client, socket)
+                yield Bench(core, gateway.address, client, socket, gateway.secure_address)
     finally:
         shutil.rmtree(folder)
 

@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from generated.radiomics import Model_pb2
-from http_gateway import intake
 from tests.fakes.gateway import (
     AS_PROTOBUF,
     JSON,
@@ -193,9 +192,8 @@ async def test_broken_chunks_are_a_400(bench: Bench) -> None:
     assert bench.core.jobs == {}
 
 
-async def test_a_client_that_falls_silent_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "SILENCE_S", 0.05)
-    async with bench.connection() as (reader, writer):
+async def test_a_client_that_falls_silent_is_given_up() -> None:
+    async with gateway_bench(silence_s=0.1) as bench, bench.connection() as (reader, writer):
         writer.write(expecting("100-continue", MIB))
         await reader.readuntil(b"\r\n\r\n")
         assert b" 408 " in await reader.readline()
@@ -290,14 +288,11 @@ async def test_a_result_that_breaks_off_is_no_whole_answer(bench: Bench) -> None
     assert (await bench.get(job_path(job.id, tail="/result"))).status == 200
 
 
-async def test_a_client_that_takes_nothing_of_a_result_is_given_up(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_client_that_takes_nothing_of_a_result_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    job = bench.core.job()
-    await job.succeed(output(64 * MIB))
-    monkeypatch.setattr(intake, "SILENCE_S", 0.05)
-    async with bench.connection() as (reader, writer):
+    async with gateway_bench(silence_s=0.1) as bench, bench.connection() as (reader, writer):
+        job = bench.core.job()
+        await job.succeed(output(64 * MIB))
         writer.write(f"GET {job_path(job.id, tail='/result')} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
         await asyncio.wait_for(bench.core.result_ended.wait(), 10)
         received = await reader.read()

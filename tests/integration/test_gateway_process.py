@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -195,3 +196,13 @@ def test_help_explains_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "Networks (CIDR) that may connect" in capsys.readouterr().out
+
+
+def test_it_may_open_as_many_files_as_its_connections_need(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with process(tmp_path, SEGINT_CONNECTIONS_MAX="400") as (gateway, _):
+            assert psutil.Process(gateway.pid).rlimit(psutil.RLIMIT_NOFILE)[0] == 600
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

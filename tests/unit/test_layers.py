@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 GROUND = {"generated", "segint_grpc.errors", "segint_grpc.domain"}
-PLUMBING_NAMES = ("settings", "home", "logs", "lifeline", "locks", "allocator", "networks", "forwarding")
+PLUMBING_NAMES = (
+    *("settings", "home", "logs", "lifeline", "locks", "allocator", "networks", "forwarding", "pace"),
+)
 PLUMBING = {f"segint_grpc.{name}" for name in PLUMBING_NAMES} | {"segint_grpc"}
 REFUSAL = {"segint_grpc.refusal"}
 POOL = {f"segint_grpc.worker.{name}" for name in ("pool", "separate", "task")}
@@ -30,6 +32,8 @@ MAY_IMPORT = {
     "segint_grpc.networks": {"segint_grpc.errors", "segint_grpc.settings"},
     "segint_grpc.locks": {"segint_grpc.errors"},
     "segint_grpc.settings": {"segint_grpc.errors"},
+    "segint_grpc.tls": {"segint_grpc.errors", "segint_grpc.settings"},
+    "segint_grpc.pace": NOTHING,
     "segint_grpc.home": {"segint_grpc.errors"},
     "segint_grpc.domain": {"segint_grpc.errors", "generated"},
     "segint_grpc.wire": GROUND,
@@ -41,13 +45,19 @@ MAY_IMPORT = {
     | PLUMBING
     | POOL
     | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.store"},
-    "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service"},
-    "segint_grpc.serve": PLUMBING | {"segint_grpc.errors"},
-    "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging"},
+    "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service", "segint_grpc.tls"},
+    "segint_grpc.serve": PLUMBING | {"segint_grpc.errors", "segint_grpc.tls"},
+    "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging", "segint_grpc.tls"},
     "segint_grpc.cli": GROUND
     | PLUMBING
-    | {"segint_grpc.client", "segint_grpc.serve", "segint_grpc.backends", "segint_grpc.packaging"},
-    "http_gateway": PLUMBING | REFUSAL | {"generated", "segint_grpc.errors"},
+    | {
+        "segint_grpc.client",
+        "segint_grpc.serve",
+        "segint_grpc.backends",
+        "segint_grpc.packaging",
+        "segint_grpc.tls",
+    },
+    "http_gateway": PLUMBING | REFUSAL | {"generated", "segint_grpc.errors", "segint_grpc.tls"},
 }
 """Package or module → what it may import of this project beside itself. server.py, which builds the core,
 and __main__.py may import every layer."""
@@ -66,6 +76,7 @@ ONLY_IN = {
     "nibabel": {"segint_grpc.client"},
     "pydicom": {"segint_grpc.client"},
     "PIL": {"segint_grpc.client"},
+    "cryptography": {"segint_grpc.tls"},
     "click": {"segint_grpc.cli"},
     "rich": {"segint_grpc.cli"},
     "pydantic": NOTHING,

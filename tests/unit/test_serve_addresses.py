@@ -54,7 +54,7 @@ def test_a_name_that_nobody_knows_is_refused() -> None:
         Endpoint("nowhere.invalid", 8000).resolved()
 
 
-@pytest.mark.parametrize("door", ["http", "grpc"])
+@pytest.mark.parametrize("door", ["http", "https", "grpc"])
 def test_listening_beyond_loopback_needs_networks(door: str, tmp_path: Path) -> None:
     given = {"home": str(tmp_path), "http": "127.0.0.1:0", "grpc": "127.0.0.1:0", door: "0.0.0.0:0"}
     with pytest.raises(
@@ -72,6 +72,12 @@ def test_something_that_is_no_network_is_refused() -> None:
 def test_a_port_in_use_is_refused_with_another(taken: int) -> None:
     with pytest.raises(errors.StartRefused, match=f"--http 127.0.0.1:{taken + 1}"):
         check_listening(Settings(http=f"127.0.0.1:{taken}", grpc="127.0.0.1:0"))
+
+
+def test_the_port_for_tls_is_looked_at_like_the_others(taken: int) -> None:
+    settings = Settings(http="", https=f"127.0.0.1:{taken}", grpc="127.0.0.1:0")
+    with pytest.raises(errors.StartRefused, match=rf"in use.*--https 127\.0\.0\.1:{taken + 1}"):
+        check_listening(settings)
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
