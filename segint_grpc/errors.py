@@ -167,6 +167,14 @@ class InvalidSetting(SegIntError):
     """A setting cannot be used."""
 
 
+class BrokenArchive(SegIntError):
+    """The file is no whole backup."""
+
+
+class RestoreRefused(SegIntError):
+    """Nothing was restored."""
+
+
 class StartRefused(SegIntError):
     """The server cannot start."""
 

@@ -20,6 +20,7 @@ from grpc_health.v1.health import aio as health
 
 from generated.segint.v1 import (
     access_pb2_grpc,
+    audit_pb2_grpc,
     jobs_pb2_grpc,
     models_pb2_grpc,
     operations_pb2_grpc,
@@ -28,6 +29,8 @@ from generated.segint.v1 import (
 from segint_grpc import lifeline, networks
 from segint_grpc.api import doors, reflection, transport
 from segint_grpc.api.access import AccessServicer
+from segint_grpc.api.audit import AuditServicer
+from segint_grpc.api.auditing import Auditor
 from segint_grpc.api.doorkeeper import Doorkeeper
 from segint_grpc.api.jobs import JobsServicer
 from segint_grpc.api.models import ModelsServicer
@@ -36,6 +39,9 @@ from segint_grpc.api.peer_certificates import is_trusted_gateway
 from segint_grpc.api.segmentation import SegmentationServicer
 from segint_grpc.domain.access import Door
 from segint_grpc.home import Home
+from segint_grpc.service.audit_forwarding import Forwarding
+from segint_grpc.service.audit_reading import AuditReading
+from segint_grpc.service.backups import Backups
 from segint_grpc.service.job_administration import JobAdministration
 from segint_grpc.service.job_statistics import Statistics
 from segint_grpc.service.opinions import Opinions
@@ -87,8 +93,11 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
         options = PoolOptions.of(settings, home)
         pool = await stack.enter_async_context(WorkerPool(forks, options))
         running = await stack.enter_async_context(services(settings, store, pool))
+        if settings.audit_syslog:
+            forwarding = Forwarding(store, settings.audit_syslog)
+            await stack.enter_async_context(going_on(forwarding.run()))
         checker = health.HealthServicer()
-        facts = await _open_doors(stack, running, home, _registered(running, pool, checker))
+        facts = await _open_doors(stack, running, home, _registered(running, pool, checker, home))
         stack.callback(running.context.board.close)
         stack.push_async_callback(checker.enter_graceful_shutdown)
         await stack.enter_async_context(going_on(_tell_readiness(checker, pool)))
@@ -97,7 +106,7 @@ async def core(settings: Settings, home: Home, forks: ForkServer) -> AsyncIterat
 
 
 def _registered(
-    running: Services, pool: WorkerPool, checker: health.HealthServicer
+    running: Services, pool: WorkerPool, checker: health.HealthServicer, home: Home
 ) -> list[doors.Registered]:
     context = running.context
     segmentation = SegmentationServicer(
@@ -106,12 +115,14 @@ def _registered(
     models = ModelsServicer(running.models, running.jobs, running.runs, Statistics(context))
     administration = JobAdministration(context, running.jobs, running.submissions, running.dispatcher)
     jobs = JobsServicer(administration, Opinions(context), context.hop)
-    operations = OperationsServicer(context, running.dispatcher, pool.loaded)
+    audit = AuditServicer(AuditReading(context))
+    operations = OperationsServicer(context, running.dispatcher, pool.loaded, Backups(context, home))
     adders: dict[str, Callable[[grpc.aio.Server], None]] = {
         SEGMENTATION: partial(segmentation_pb2_grpc.add_SegmentationServicer_to_server, segmentation),
         "segint.v1.Models": partial(models_pb2_grpc.add_ModelsServicer_to_server, models),
         "segint.v1.Jobs": partial(jobs_pb2_grpc.add_JobsServicer_to_server, jobs),
         "segint.v1.Operations": partial(operations_pb2_grpc.add_OperationsServicer_to_server, operations),
+        "segint.v1.Audit": partial(audit_pb2_grpc.add_AuditServicer_to_server, audit),
         "segint.v1.Access": partial(
             access_pb2_grpc.add_AccessServicer_to_server,
             AccessServicer(running.credentials, running.users, context.store.now),
@@ -129,11 +140,12 @@ async def _open_doors(
     everything = [*registered, *reflection.services([service.name for service in registered])]
     throttle = Throttle(settings.bad_tokens_max, settings.bad_token_pause_s)
     secured, servers = _credentials(settings), dict[Door, grpc.aio.Server]()
+    auditor = Auditor(running.audit)
     for door in Door:
         encrypted = secured is not None
         keeper = Doorkeeper(door, settings, running.credentials, throttle, encrypted, is_trusted_gateway)
         served = [s for s in everything if door is not Door.GATEWAY_SOCKET or s.name in doors.FOR_GATEWAY]
-        servers[door] = doors.build_door(served, keeper, transport.limits_of(door, settings))
+        servers[door] = doors.build_door(served, keeper, transport.limits_of(door, settings), auditor)
     address = doors.bind_tcp(servers[Door.TCP], settings.grpc, secured)
     doors.bind_unix(servers[Door.ADMIN_SOCKET], home.admin_socket)
     doors.bind_unix(servers[Door.GATEWAY_SOCKET], home.gateway_socket)

@@ -168,6 +168,14 @@ class Settings:
         0.0, "How long a job's row, runs and feedback are kept; 0: always", minimum=0
     )
 
+    audit_retention_s: float = _setting(
+        189_345_600.0, "How long the audit log keeps a record (6 years); 0: always", minimum=0
+    )
+    audit_syslog: str = _setting(
+        "",
+        "Where the audit log is forwarded to: journald, unix:/dev/log, udp://HOST:PORT, tcp://HOST:PORT",
+    )
+
     stop_grace_s: float = _setting(
         6.0, "Time for requests and jobs in progress when the server stops", minimum=0
     )

@@ -9,6 +9,7 @@ with the call, and without one what the client mode makes of a stranger.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -74,6 +75,14 @@ class Doorkeeper:
         kind, _, token_id = caller.principal.partition(":")
         if kind == "token" and not self.credentials.counts(token_id):
             raise errors.Unauthenticated
+
+    def stranger(self, context: Context) -> Caller:
+        """Return who calls as far as that is known without a credential: the door, and from where."""
+        address = _metadata(context).get(FORWARDED_FOR, "")
+        if not self._is_gateway(context):
+            with suppress(errors.Forbidden):
+                address = str(address_of(context.peer()) or "")
+        return Caller(self.door, ANONYMOUS, Scope.NOBODY, address)
 
     @cached_property
     def _doorstep(self) -> Doorstep:

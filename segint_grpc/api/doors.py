@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 
 from segint_grpc import errors
+from segint_grpc.api.auditing import Auditor
 from segint_grpc.api.interceptors import Admitting, Guard
 from segint_grpc.api.transport import NO_LIMITS, Limits
 from segint_grpc.home import unix_target
@@ -29,11 +30,18 @@ class Registered:
 
 
 def build_door(
-    services: Sequence[Registered], doorkeeper: Admitting, limits: Limits = NO_LIMITS
+    services: Sequence[Registered],
+    doorkeeper: Admitting,
+    limits: Limits = NO_LIMITS,
+    auditor: Auditor | None = None,
 ) -> grpc.aio.Server:
-    """Return a server, not bound and not started, that answers whom `doorkeeper` admits within `limits`."""
+    """Return a server, not bound and not started, that answers whom `doorkeeper` admits within `limits`.
+
+    What is done through the door, and who is turned away, is told to `auditor`.
+    """
+    guard = Guard(doorkeeper, auditor)
     server = grpc.aio.server(
-        interceptors=[Guard(doorkeeper)], options=limits.options, maximum_concurrent_rpcs=limits.calls_max
+        interceptors=[guard], options=limits.options, maximum_concurrent_rpcs=limits.calls_max
     )
     for service in services:
         service.add_to(server)

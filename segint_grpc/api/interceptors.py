@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -20,6 +21,7 @@ import grpc
 
 from segint_grpc import errors, logs, refusal
 from segint_grpc.api import details as status_details
+from segint_grpc.api.auditing import Auditor, Trace
 from segint_grpc.api.status import status_of
 from segint_grpc.domain import access
 from segint_grpc.domain.access import Caller
@@ -45,13 +47,17 @@ class Admitting(Protocol):
     def recheck(self, caller: Caller) -> None:
         """Raise where `caller` may not go on."""
 
+    def stranger(self, context: Context) -> Caller:
+        """Return who calls as far as that is known without a credential."""
+
 
 class Guard(grpc.aio.ServerInterceptor):
     """The one interceptor of a door, for RPCs of all four kinds."""
 
-    def __init__(self, doorkeeper: Admitting) -> None:
-        """Let in whom `doorkeeper` admits."""
+    def __init__(self, doorkeeper: Admitting, auditor: Auditor | None = None) -> None:
+        """Let in whom `doorkeeper` admits, and tell `auditor` who does what and who is turned away."""
         self._doorkeeper = doorkeeper
+        self._auditor = auditor
 
     async def intercept_service(
         self,
@@ -72,31 +78,30 @@ class Guard(grpc.aio.ServerInterceptor):
         behaviour = _behaviour(handler)
 
         async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
-            async with self._guarded(method, context) as caller:
-                recheck = partial(self._doorkeeper.recheck, caller)
+            async with self._guarded(method, context) as course:
                 if handler.request_streaming:
-                    request = _parse_stream(parser, requests, recheck)
+                    request = _parse_stream(parser, requests, course)
                 else:
-                    request = _parse(parser, await _only(requests))
+                    request = await course.take(_parse(parser, await _only(requests)))
                 if handler.response_streaming:
-                    await _write_all(behaviour(request, context), context, recheck)
+                    await _write_all(behaviour(request, context), context, course)
                 else:
-                    await context.write(await behaviour(request, context))
+                    await context.write(await course.give(await behaviour(request, context)))
 
         return grpc.stream_stream_rpc_method_handler(
             answer, request_deserializer=None, response_serializer=serializer
         )
 
     @asynccontextmanager
-    async def _guarded(self, method: str, context: Context) -> AsyncIterator[Caller]:
+    async def _guarded(self, method: str, context: Context) -> AsyncIterator[Course]:
         """Admit the caller, set the request id, and end the RPC with a status where its body raises."""
         request_id = _request_id(context)
         logs.request_id.set(request_id)
         context.set_trailing_metadata(((logs.REQUEST_ID_METADATA, request_id),))
         try:
-            caller = self._doorkeeper.admit(method, context)
-            access.current.set(caller)
-            yield caller
+            caller = await self._admit(method, context)
+            async with self._traced(method) as trace:
+                yield Course(trace, partial(self._doorkeeper.recheck, caller))
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -106,6 +111,49 @@ class Guard(grpc.aio.ServerInterceptor):
                 await context.send_initial_metadata(refusal.pack(code.name, details, _retry_s(error)))
             metadata = status_details.trailing_metadata(code, details, error, request_id)
             await context.abort(code, details, metadata)
+
+    async def _admit(self, method: str, context: Context) -> Caller:
+        """Return who calls, which is set as the present caller; who may not is recorded as refused."""
+        try:
+            caller = self._doorkeeper.admit(method, context)
+        except errors.SegIntError as error:
+            if self._auditor:
+                await self._auditor.refused(method, self._doorkeeper.stranger(context), error)
+            raise
+        access.current.set(caller)
+        return caller
+
+    @asynccontextmanager
+    async def _traced(self, method: str) -> AsyncIterator[Trace]:
+        """Give the trace of the RPC, and tell it how that ended."""
+        trace = self._auditor.trace(method) if self._auditor else Trace()
+        try:
+            yield trace
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            trace.left()
+            raise
+        except Exception as error:
+            await trace.failed(status_of(error).name)
+            raise
+        await trace.ended()
+
+
+@dataclass(frozen=True)
+class Course:
+    """What surrounds each message of an RPC: its caller may still call, and the audit log hears of it."""
+
+    trace: Trace
+    recheck: Callable[[], None]
+
+    async def take(self, request: Any) -> Any:
+        """Return `request`, which the handler may see now."""
+        await self.trace.asked(request)
+        return request
+
+    async def give(self, answer: Any) -> Any:
+        """Return `answer`, which may go out now."""
+        await self.trace.answered(answer)
+        return answer
 
 
 def _explain(method: str, error: Exception, request_id: str) -> tuple[grpc.StatusCode, str]:
@@ -154,15 +202,13 @@ async def _only(requests: AsyncIterator[bytes]) -> bytes:
     raise errors.UnparsableMessage("The call came without its request.")
 
 
-async def _parse_stream(
-    parser: Parser, requests: AsyncIterator[bytes], recheck: Callable[[], None]
-) -> AsyncIterator[Any]:
+async def _parse_stream(parser: Parser, requests: AsyncIterator[bytes], course: Course) -> AsyncIterator[Any]:
     async for request in requests:
-        recheck()
-        yield _parse(parser, request)
+        course.recheck()
+        yield await course.take(_parse(parser, request))
 
 
-async def _write_all(answers: Any, context: Context, recheck: Callable[[], None]) -> None:
+async def _write_all(answers: Any, context: Context, course: Course) -> None:
     """Send what a handler yields, while its caller may still have it.
 
     One that writes to the context itself is only waited for.
@@ -172,8 +218,8 @@ async def _write_all(answers: Any, context: Context, recheck: Callable[[], None]
         return
     async with aclosing(answers):
         async for answer in answers:
-            recheck()
-            await context.write(answer)
+            course.recheck()
+            await context.write(await course.give(answer))
 
 
 def _behaviour(handler: Handler) -> Callable[..., Any]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import grpc
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from generated.segint.v1 import job_pb2, jobs_pb2, jobs_pb2_grpc
 from segint_grpc import errors
@@ -21,6 +18,7 @@ from segint_grpc.api.job_messages import (
     summary,
     telemetry_message,
 )
+from segint_grpc.api.moments import moment_in
 from segint_grpc.api.segmentation import CHUNK_BYTES, STATES, progress_of
 from segint_grpc.domain.job_lists import JobFilter, Place
 from segint_grpc.domain.jobs import JobState
@@ -110,7 +108,7 @@ class JobsServicer(jobs_pb2_grpc.JobsServicer):
     ) -> jobs_pb2.ListFeedbackResponse:
         """List feedback."""
         size, after = paging.size_of(request.page_size), paging.number_of(request.page_token)
-        moment = _moment(request, "received_after")
+        moment = moment_in(request, "received_after")
         views = await self._opinions.feedback(request.model_id, moment, after, size + 1)
         page = paging.cut(
             views, size, feedback_message, lambda view: paging.number_token(view.opinion.number)
@@ -122,7 +120,7 @@ class JobsServicer(jobs_pb2_grpc.JobsServicer):
     ) -> jobs_pb2.ListTelemetryResponse:
         """List telemetry."""
         size, after = paging.size_of(request.page_size), paging.number_of(request.page_token)
-        moment = _moment(request, "received_after")
+        moment = moment_in(request, "received_after")
         views = await self._opinions.telemetry(request.model_id, moment, after, size + 1)
         page = paging.cut(
             views, size, telemetry_message, lambda view: paging.number_token(view.opinion.number)
@@ -134,8 +132,8 @@ def _filter(message: jobs_pb2.JobFilter) -> JobFilter:
     return JobFilter(
         model_id=message.model_id,
         states=frozenset(_state(number) for number in message.states),
-        submitted_from=_moment(message, "submitted_after"),
-        submitted_before=_moment(message, "submitted_before"),
+        submitted_from=moment_in(message, "submitted_after"),
+        submitted_before=moment_in(message, "submitted_before"),
         caller=message.caller,
         with_warnings=message.with_warnings,
     )
@@ -146,21 +144,6 @@ def _state(number: int) -> JobState:
         names = ", ".join(job_pb2.JobState.Name(known) for known in STATES.values())
         raise errors.InvalidFields({"states": f"There is no job state {number}; there is {names}."})
     return STATES_BY_NUMBER[number]
-
-
-def _moment(message: Message, name: str) -> datetime | None:
-    """Return the time in the field `name`, None where it is absent.
-
-    Raises:
-        InvalidRequest: it is no time that a calendar has.
-    """
-    if not message.HasField(name):
-        return None
-    moment: Timestamp = getattr(message, name)
-    try:
-        return moment.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        raise errors.InvalidFields({name: "This is no time between the years 1 and 9999."}) from None
 
 
 def _open(path: Path) -> BinaryIO:

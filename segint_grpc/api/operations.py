@@ -1,8 +1,10 @@
-"""segint.v1.Operations: what monitoring asks for."""
+"""segint.v1.Operations: what monitoring asks for, and backups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import grpc
@@ -10,6 +12,7 @@ import grpc
 from generated.segint.v1 import operations_pb2, operations_pb2_grpc
 from segint_grpc.api.segmentation import STATES
 from segint_grpc.domain.jobs import JobState
+from segint_grpc.service.backups import Backups
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.service.figures import BUCKETS_S, Figures
@@ -41,8 +44,10 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         context: ServiceContext,
         dispatcher: Dispatcher,
         loaded: Callable[[], Sequence[LoadedModel]],
+        backups: Backups,
     ) -> None:
-        """Answer from the store, the counters, the slots, and what `loaded` says is in memory."""
+        """Answer from the store, the counters, the slots, `backups`, and what `loaded` says is in memory."""
+        self._backups = backups
         self._context = context
         self._dispatcher = dispatcher
         self._loaded = loaded
@@ -74,6 +79,23 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
             disk_free_bytes=free_bytes,
             disk_bytes=disk_bytes,
         )
+
+    async def Backup(
+        self, request: operations_pb2.BackupRequest, context: Context
+    ) -> AsyncIterator[operations_pb2.BackupResponse]:
+        """Stream a backup."""
+        digest, size_bytes = hashlib.sha256(), 0
+        async with aclosing(self._backups.make(request.with_jobs, request.passphrase)) as parts:
+            async for part in parts:
+                if isinstance(part, int):
+                    header = operations_pb2.BackupHeader(about_bytes=part)
+                    yield operations_pb2.BackupResponse(header=header)
+                    continue
+                digest.update(part)
+                size_bytes += len(part)
+                yield operations_pb2.BackupResponse(chunk=part)
+        trailer = operations_pb2.BackupTrailer(size_bytes=size_bytes, sha256=digest.hexdigest())
+        yield operations_pb2.BackupResponse(trailer=trailer)
 
 
 def _stages(figures: Figures) -> list[operations_pb2.StageDuration]:

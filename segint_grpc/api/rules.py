@@ -39,6 +39,8 @@ RULES: Mapping[str, Rule] = dict(
         ),
         *_all(SEGMENTATION, Scope.OPERATOR, "WatchJobs", gateway=True),
         *_all("segint.v1.Operations", Scope.OPERATOR, "GetFigures", gateway=True),
+        *_all("segint.v1.Operations", Scope.ADMIN, "Backup"),
+        *_all("segint.v1.Audit", Scope.ADMIN, "ListAudit", "VerifyAudit"),
         *_all(
             "segint.v1.Jobs",
             Scope.OPERATOR,

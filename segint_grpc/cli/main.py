@@ -11,6 +11,8 @@ from segint_grpc import __version__
 from segint_grpc.cli.sentences import sentences
 
 COMMANDS = {
+    "audit": "segint_grpc.cli.audit:audit",
+    "backup": "segint_grpc.cli.backup:backup",
     "certs": "segint_grpc.cli.certs:certs",
     "completion": "segint_grpc.cli.completion:completion",
     "config": "segint_grpc.cli.config:config",
@@ -19,6 +21,7 @@ COMMANDS = {
     "job": "segint_grpc.cli.job:job",
     "model": "segint_grpc.cli.model:model",
     "models": "segint_grpc.cli.models:models",
+    "restore": "segint_grpc.cli.backup:restore",
     "segment": "segint_grpc.cli.segment:segment",
     "serve": "segint_grpc.cli.serve:serve",
     "status": "segint_grpc.cli.status:status",

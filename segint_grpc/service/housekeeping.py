@@ -74,6 +74,7 @@ class Housekeeping:
                 if time.monotonic() >= files_at:
                     files_at = time.monotonic() + FILES_EVERY_S
                     await self._models.files.drop_unused(UNUSED_FILE_S)
+                    await self._prune_audit()
             except Exception as error:
                 text = "housekeeping failed, it goes on: %s"
                 log.error(text, error, exc_info=not isinstance(error, OUTAGES))
@@ -95,14 +96,21 @@ class Housekeeping:
             if job.finished:
                 await self._unpacking.drop(job.id)
 
+    async def _prune_audit(self) -> None:
+        lifetime_s = self._context.settings.audit_retention_s
+        while pruned := await self._hop.run(self._store.audit.prune, lifetime_s):
+            log.info("records of the audit log are past their lifetime", extra={"pruned": pruned})
+
     def _forget(self) -> None:
         """Remove what is past its retention: first the files, then the note that they are gone."""
         retention, media = self._store.retention, self._store.media
         due = retention.due(self._lifetimes)
         retention.forget_bodies(self._gone(due.bodies, media.remove_body))
         retention.forget_results(self._gone(due.results, media.remove_result))
-        retention.delete_rows(due.rows)
-        retention.delete_unlinked_opinions(self._lifetimes.row_s)
+        deleted = retention.delete_rows(due.rows)
+        deleted += retention.delete_unlinked_opinions(self._lifetimes.row_s)
+        if deleted or self._store.traces_left:
+            self._store.erase()
 
     def _gone(self, job_ids: Sequence[str], remove: Callable[[str], None]) -> list[str]:
         """Return those whose file could be removed; one that cannot be must not keep the others."""

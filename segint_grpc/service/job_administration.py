@@ -163,3 +163,4 @@ class JobAdministration:
         media.remove_result(job_id)
         media.remove_voxels(job_id)
         self._store.jobs.delete(job_id)
+        self._store.erase()

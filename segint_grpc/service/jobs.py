@@ -13,6 +13,7 @@ from segint_grpc import errors
 from segint_grpc.domain import access
 from segint_grpc.domain.access import Scope
 from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.service.audit_log import entry_now
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
 from segint_grpc.settings import TOKEN
@@ -108,7 +109,8 @@ class Jobs:
     async def _keep(self, kind: OpinionKind, segmentation_id: str, body: bytes) -> bool:
         caller = access.current.get()
         owner = caller.principal if self._owned and caller.scope < Scope.OPERATOR else None
-        return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body, owner)
+        entry = entry_now(self._store, f"{kind}.send", "job", "")
+        return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body, owner, entry)
 
     async def _cancel(self, job_id: str, model_id: str) -> JobView:
         before = (await self.get(job_id, model_id)).job

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from segint_grpc.service.audit_log import AuditLog
 from segint_grpc.service.changes import Changes
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.credentials import USES_EVERY, Credentials
@@ -36,6 +37,7 @@ class Services:
     submissions: Submissions
     jobs: Jobs
     dispatcher: Dispatcher
+    audit: AuditLog
     credentials: Credentials
     users: Users
 
@@ -48,6 +50,8 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
     """
     async with AsyncExitStack() as stack:
         context = ServiceContext(store, stack.enter_context(Hop("segint-store")), settings)
+        audit = AuditLog(store)
+        stack.push_async_callback(audit.close)
         models = Models(store, context.hop, Changes(pool.forget, context.board.publish_models))
         await models.add_sample_family()
         work = asyncio.Event()
@@ -66,7 +70,7 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         users = Users(context)
         stack.callback(users.close)
         jobs = Jobs(context, dispatcher)
-        yield Services(context, models, runs, submissions, jobs, dispatcher, credentials, users)
+        yield Services(context, models, runs, submissions, jobs, dispatcher, audit, credentials, users)
 
 
 @asynccontextmanager

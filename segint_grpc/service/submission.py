@@ -18,6 +18,7 @@ from segint_grpc import errors, logs
 from segint_grpc.domain import access
 from segint_grpc.domain.jobs import Job, NewJob, new_job_id
 from segint_grpc.pace import Pace, TooSlow
+from segint_grpc.service.audit_log import entry_now
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.intake import Intake, body_too_large
@@ -206,7 +207,8 @@ class Submissions:
             intake.keep()
             caller = access.current.get()
             owner_max = caller.limits.jobs_max if caller.principal == new.owner else 0
-            job, repeated = self._store.jobs.receive(new, self._settings.queue_max, owner_max)
+            entry = entry_now(self._store, "scan.submit", "job", new.id, model=new.model_id)
+            job, repeated = self._store.jobs.receive(new, self._settings.queue_max, owner_max, entry)
             kept = not repeated
         finally:
             if not kept:

@@ -9,7 +9,7 @@ restart makes good again does without: NORMAL may lose it with the machine's pow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from segint_grpc import errors
 from segint_grpc.store.prepared import Prepared, Row
 
 BUSY_TIMEOUT_S = 30
+TRUNCATE_TIMEOUT_S = 1
 PRAGMAS: dict[str, str | int] = {
     "journal_mode": "WAL",
     "synchronous": "FULL",
     "foreign_keys": "ON",
     "busy_timeout": BUSY_TIMEOUT_S * 1000,
+    "secure_delete": "ON",
 }
 
 FULL = "PRAGMA synchronous = FULL"
@@ -37,7 +39,7 @@ __all__ = ["Database", "Row", "Transaction"]
 class Transaction:
     """What can be done inside a transaction: ask, and change."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Any) -> None:
         """Work on the connection that this thread has opened in `database`."""
         self._database = database
         self.committed: list[Callable[[], None]] = []
@@ -59,6 +61,11 @@ class Transaction:
     def change(self, query: Any) -> int:
         """Return how many rows an update or delete has changed, or the key that an insert has made."""
         return int(query.execute(self._database) or 0)
+
+    def empty(self, tables: Iterable[str]) -> None:
+        """Delete every row of `tables`, where they are there."""
+        for name in set(tables) & set(self._database.get_tables()):
+            self._database.execute_sql(f'DELETE FROM "{name}"')
 
     def ask(self, statement: Prepared, **values: Any) -> list[Row]:
         """Return every row of a prepared select, or of a prepared change with RETURNING."""
@@ -122,6 +129,34 @@ class Database:
         """Undo what was not committed, as SQLite itself has already done when its disk was full."""
         if self._database.connection().in_transaction:
             self._database.rollback()
+
+    def has(self, table: type[peewee.Model]) -> bool:
+        """Return whether the database has `table`, which an older one may lack."""
+        with _translated():
+            self._database.connect()
+            try:
+                return table._meta.table_name in self._database.get_tables()
+            finally:
+                self._database.close()
+
+    def truncate_log(self) -> bool:
+        """Empty the write-ahead log, so that nothing which was deleted is left in it; return whether it is.
+
+        It is not while somebody reads or writes for more than `TRUNCATE_TIMEOUT_S`; try again later then.
+        """
+        with _translated():
+            self._database.connect()
+            try:
+                self._database.execute_sql(f"PRAGMA busy_timeout = {TRUNCATE_TIMEOUT_S * 1000}")
+                (busy, *_) = self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return not busy
+            except peewee.OperationalError as error:
+                if sqlite_name(error).startswith("SQLITE_BUSY"):
+                    return False
+                raise
+            finally:
+                self._database.execute_sql(f"PRAGMA busy_timeout = {PRAGMAS['busy_timeout']}")
+                self._database.close()
 
     def close(self) -> None:
         """Close every connection; the database cannot be opened through this object again."""

@@ -12,8 +12,9 @@ from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStati
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.domain.timeline import RunOutcome
 from segint_grpc.store.database import Database, Row, Transaction
+from segint_grpc.store.moments import MICROSECOND
 from segint_grpc.store.prepared import Prepared, slot
-from segint_grpc.store.schema import MICROSECOND, JobTable, RunTable, VolumeTable
+from segint_grpc.store.schema import JobTable, RunTable, VolumeTable
 
 MEDIAN, P95 = 50, 95
 RUNS_REMEMBERED = 200

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from segint_grpc import errors
+from segint_grpc.domain.audit import Entry
 from segint_grpc.domain.jobs import UNFINISHED, Job, JobState, Lease, NewJob, Result, Stage
 from segint_grpc.domain.timeline import EventKind, RunOutcome
-from segint_grpc.store import lifecycle
+from segint_grpc.store import audit_chain, lifecycle
 from segint_grpc.store.database import Row, Transaction
 from segint_grpc.store.job_queries import JobReader, count_unfinished, count_unfinished_of, find_job
 from segint_grpc.store.job_rows import job_of
@@ -41,11 +42,14 @@ _SAME_POST = Prepared(
 class JobStore(JobReader):
     """The jobs. `StaleLease` means that the job has gone on without the caller; nothing has changed then."""
 
-    def receive(self, new: NewJob, queue_max: int, owner_max: int = 0) -> tuple[Job, bool]:
+    def receive(
+        self, new: NewJob, queue_max: int, owner_max: int = 0, entry: Entry | None = None
+    ) -> tuple[Job, bool]:
         """Accept a job whose body is on disk, and return it with False.
 
         The same body from the same caller and owner for the same model, while an earlier job of theirs is
-        unfinished, is a repeated post: that job is returned with True, and nothing is stored.
+        unfinished, is a repeated post: that job is returned with True, and no other is stored. Either is
+        recorded as `entry` on that job, in the same transaction.
 
         Raises:
             QueueFull: `queue_max` jobs are unfinished, or `owner_max` (0: any number) of the owner's.
@@ -54,10 +58,13 @@ class JobStore(JobReader):
         with self._database.write() as transaction:
             earlier = _same_post(transaction, new)
             if earlier:
+                _record(transaction, entry, earlier.id)
                 return earlier, True
             _check_room(transaction, queue_max)
             _check_share(transaction, new.owner, owner_max)
-            return lifecycle.insert(transaction, new, self._now()), False
+            job = lifecycle.insert(transaction, new, self._now())
+            _record(transaction, entry, job.id)
+            return job, False
 
     def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
         """Let a received job wait for a slot, its voxels checked with `warnings`. Raises StaleLease."""
@@ -221,6 +228,11 @@ def _same_post(transaction: Transaction, new: NewJob) -> Job | None:
     names = ("model_id", "caller", "owner", "body_sha256")
     post = {name: getattr(new, name) for name in names}
     return next((job_of(transaction, row) for row in transaction.ask(_SAME_POST, **post)), None)
+
+
+def _record(transaction: Transaction, entry: Entry | None, job_id: str) -> None:
+    if entry:
+        audit_chain.append(transaction, [replace(entry, object_id=job_id)])
 
 
 def _check_room(transaction: Transaction, queue_max: int) -> None:

@@ -30,9 +30,10 @@ from segint_grpc.domain.jobs import (
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store.database import Row, Transaction
 from segint_grpc.store.job_rows import job_with
+from segint_grpc.store.moments import MICROSECOND
 from segint_grpc.store.prepared import Prepared
 from segint_grpc.store.prepared import slot as value
-from segint_grpc.store.schema import MICROSECOND, EventTable, JobTable, RunTable, VolumeTable
+from segint_grpc.store.schema import EventTable, JobTable, RunTable, VolumeTable
 
 WARM_HEAD_START = timedelta(seconds=15)
 """How much later a job may come and still go first because its model is loaded."""

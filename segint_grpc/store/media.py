@@ -22,6 +22,8 @@ from segint_grpc.store.durable import PART, disk_errors, publish, sync_folder
 
 JOB_FILE = re.compile(r"(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.pb")
 MODEL_FOLDER = re.compile(r"[0-9a-f]{64}")
+STAGED = ".backup-"
+"""How the names of folders begin in which a backup under way has second names for files."""
 MODEL_NAME = re.compile(r"(?!\.)[\w .+()-]{1,120}", re.ASCII)
 FAMILY_NAME_LENGTH_MAX = 50
 
@@ -139,6 +141,8 @@ class Media:
         orphans += self._orphan_model_files(files)
         for path in orphans:
             path.unlink(missing_ok=True)
+        for staged in self._home.media.glob(f"{STAGED}*"):
+            shutil.rmtree(staged, ignore_errors=True)
         for folder in self._model_folders():
             if not any(folder.iterdir()):
                 folder.rmdir()

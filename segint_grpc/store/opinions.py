@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
 from peewee import JOIN
 
 from segint_grpc import errors
+from segint_grpc.domain.audit import Entry
 from segint_grpc.domain.jobs import parse_job_id
 from segint_grpc.domain.opinions import Opinion
+from segint_grpc.store import audit_chain
 from segint_grpc.store.database import Database, Row, Transaction
 from segint_grpc.store.schema import JobTable, OpinionTable
 
@@ -30,10 +33,18 @@ class OpinionStore:
         self._database = database
         self._now = now
 
-    def add(self, kind: OpinionKind, segmentation_id: str, body: bytes, owner: str | None = None) -> bool:
+    def add(
+        self,
+        kind: OpinionKind,
+        segmentation_id: str,
+        body: bytes,
+        owner: str | None = None,
+        entry: Entry | None = None,
+    ) -> bool:
         """Keep the serialized message `body`; return whether `segmentation_id` is a job here.
 
-        Where `owner` is given, only a job of that principal is known.
+        Where `owner` is given, only a job of that principal is known. It is recorded as `entry` in the same
+        transaction.
         """
         with self._database.write() as transaction:
             job_id = _known_job(transaction, segmentation_id, owner)
@@ -42,6 +53,8 @@ class OpinionStore:
                     kind=kind, job=job_id, segmentation_id=segmentation_id, body=body, received_at=self._now()
                 )
             )
+            if entry:
+                audit_chain.append(transaction, [replace(entry, object_id=job_id or "")])
         return job_id is not None
 
     def page(

@@ -11,7 +11,7 @@ from typing import Any
 
 import peewee
 
-from segint_grpc.store.schema import MomentField
+from segint_grpc.store.moments import MomentField
 
 Row = dict[str, Any]
 """A row by column name; peewee does not know the columns' types, the callers that read them do."""

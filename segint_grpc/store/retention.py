@@ -6,12 +6,15 @@ again, and patient data is never left behind by a row that says it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from segint_grpc.domain.access import SERVER
+from segint_grpc.domain.audit import entry_by
 from segint_grpc.domain.jobs import UNFINISHED, JobState
+from segint_grpc.store import audit_chain
 from segint_grpc.store.database import Database, Transaction
 from segint_grpc.store.schema import JobTable, OpinionTable
 
@@ -66,16 +69,17 @@ class RetentionStore:
             )
 
     def forget_bodies(self, job_ids: Collection[str]) -> None:
-        """Note that the bodies of these jobs, which have ended, are gone."""
-        self._change(JobTable.update(body_kept=False), job_ids)
+        """Note, and record, that the bodies of these jobs, which have ended, are gone."""
+        self._change(JobTable.update(body_kept=False), job_ids, "scan.remove")
 
     def forget_results(self, job_ids: Collection[str]) -> None:
-        """Note that the results of these jobs, which have ended, are gone."""
-        self._change(JobTable.update(result_kept=False), job_ids)
+        """Note, and record, that the results of these jobs, which have ended, are gone."""
+        self._change(JobTable.update(result_kept=False), job_ids, "result.remove")
 
     def delete_rows(self, job_ids: Collection[str]) -> int:
         """Delete these jobs, runs, timelines and opinions included, if their files are gone; say how many."""
-        return self._change(JobTable.delete().where(~JobTable.body_kept, ~JobTable.result_kept), job_ids)
+        query = JobTable.delete().where(~JobTable.body_kept, ~JobTable.result_kept)
+        return self._change(query, job_ids, "job.remove")
 
     def delete_unlinked_opinions(self, row_s: float) -> int:
         """Delete the opinions on unknown jobs that are older than `row_s`, if not 0; return how many."""
@@ -85,7 +89,10 @@ class RetentionStore:
             OpinionTable.job.is_null(), OpinionTable.received_at <= self._before(row_s)
         )
         with self._database.write() as transaction:
-            return transaction.change(query)
+            count = transaction.change(query)
+            if count:
+                self._record(transaction, "feedback.remove", "feedback", [""], count=count)
+            return count
 
     def kept(self) -> Kept:
         """Return which jobs' files must be there."""
@@ -111,10 +118,23 @@ class RetentionStore:
             return ()
         return _oldest(transaction, ~JobTable.body_kept, ~JobTable.result_kept, self._ended(row_s))
 
-    def _change(self, query: Any, job_ids: Collection[str]) -> int:
-        ended = JobTable.state.not_in(UNFINISHED)
+    def _change(self, query: Any, job_ids: Collection[str], act: str) -> int:
+        if not job_ids:
+            return 0
+        query = query.where(JobTable.id.in_(list(job_ids)), JobTable.state.not_in(UNFINISHED))
         with self._database.write() as transaction:
-            return transaction.change(query.where(JobTable.id.in_(list(job_ids)), ended))
+            changed = _ids(transaction, query.returning(JobTable.id))
+            self._record(transaction, act, "job", changed)
+            return len(changed)
+
+    def _record(
+        self, transaction: Transaction, act: str, kind: str, ids: Iterable[str], **details: int
+    ) -> None:
+        """Record what the server does by itself to patient data, or to what was said of it."""
+        now = self._now()
+        audit_chain.append(
+            transaction, [entry_by(SERVER, now, act, kind, object_id, "", **details) for object_id in ids]
+        )
 
 
 def _oldest(transaction: Transaction, *conditions: Any) -> tuple[str, ...]:

@@ -6,8 +6,6 @@ are whole microseconds since 1970-01-01 UTC: they sort, compare and add alike in
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from peewee import (
     AutoField,
     BigAutoField,
@@ -23,21 +21,8 @@ from peewee import (
 
 from segint_grpc.domain.access import ANONYMOUS
 from segint_grpc.domain.versions import VersionState
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-class MomentField(BigIntegerField):
-    """An aware datetime, held as microseconds since 1970-01-01 UTC; a naive one raises TypeError."""
-
-    def db_value(self, value: datetime | None) -> int | None:
-        """Return the microseconds of `value`."""
-        return None if value is None else (value - EPOCH) // MICROSECOND
-
-    def python_value(self, value: int | None) -> datetime | None:
-        """Return the moment, in UTC, of `value` microseconds."""
-        return None if value is None else EPOCH + value * MICROSECOND
+from segint_grpc.store.audit_schema import AuditPlaceTable, AuditTable
+from segint_grpc.store.moments import MomentField
 
 
 class MigrationTable(Model):
@@ -319,6 +304,8 @@ TABLES: tuple[type[Model], ...] = (
     ApprovalTable,
     ModelEventTable,
     OpinionTable,
+    AuditTable,
+    AuditPlaceTable,
     TokenTable,
     UserTable,
 )

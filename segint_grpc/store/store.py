@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from segint_grpc.home import Home
+from segint_grpc.store.audit import AuditStore
 from segint_grpc.store.database import Database
 from segint_grpc.store.inbox import Inbox
 from segint_grpc.store.job_statistics import StatisticsStore
@@ -43,6 +44,8 @@ class Store:
         migrate(home, now())
         self._database = Database(home.database)
         self.now = now
+        self.traces_left = True
+        """Something deleted may still be in the write-ahead log; see `erase`."""
         self.jobs = JobStore(self._database, now)
         recorder = Recorder(now)
         self.models = ModelStore(self._database, now, recorder)
@@ -52,6 +55,7 @@ class Store:
         self.opinions = OpinionStore(self._database, now)
         self.retention = RetentionStore(self._database, now)
         self.statistics = StatisticsStore(self._database)
+        self.audit = AuditStore(self._database, now)
         self.tokens = TokenStore(self._database, now)
         self.users = UserStore(self._database, now)
         self.token_key = load_or_make_key(home.token_key)
@@ -65,6 +69,15 @@ class Store:
         """
         kept = self.retention.kept()
         return self.media.sweep(kept.bodies, kept.results, self.model_files.files())
+
+    def erase(self) -> bool:
+        """Let nothing of what was deleted be left in the database's files; return whether that was possible.
+
+        Deleted rows are overwritten in the database itself (PRAGMA secure_delete); this empties the
+        write-ahead log, in which they were written once.
+        """
+        self.traces_left = not self._database.truncate_log()
+        return not self.traces_left
 
     def close(self) -> None:
         """Close the database; call it when no thread uses the store any more."""

@@ -102,7 +102,7 @@ def test_every_command_does_what_the_page_says(walk: Walk) -> None:
 
 def test_reflection_lists_every_service(walk: Walk) -> None:
     listed = walk.printed("$SOCKET list")
-    for service in ("Jobs", "Models", "Operations", "Segmentation"):
+    for service in ("Audit", "Jobs", "Models", "Operations", "Segmentation"):
         assert f"segint.v1.{service}" in listed
     for version in ("v1", "v1alpha"):
         assert f"grpc.reflection.{version}.ServerReflection" in listed
@@ -142,3 +142,9 @@ def test_what_users_said_is_listed_with_its_version(walk: Walk) -> None:
 
 def test_statistics_count_the_jobs(walk: Walk) -> None:
     assert '"succeeded": "1"' in walk.printed("GetStatistics")
+
+
+def test_the_audit_log_tells_what_was_typed(walk: Walk) -> None:
+    printed = walk.printed("VerifyAudit")
+    assert '"act": "version.set_default"' in printed
+    assert '"whole": true' in printed

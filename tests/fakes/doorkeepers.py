@@ -15,3 +15,6 @@ class Everybody:
 
     def recheck(self, caller: Caller) -> None:
         pass
+
+    def stranger(self, context: Any) -> Caller:
+        return SERVER

@@ -32,7 +32,7 @@ def test_an_error_has_the_status_of_its_nearest_class(error: Exception, code: gr
 
 def test_every_error_that_a_request_can_cause_has_a_status_of_its_own() -> None:
     server_itself = {"SegIntError", "RunCutShort", "NewerSchema", "InvalidSetting", "StartRefused"}
-    client_side = {"MissingLibrary", "ServerRefused", "Unwritable"}
+    client_side = {"BrokenArchive", "MissingLibrary", "RestoreRefused", "ServerRefused", "Unwritable"}
     tree = inspect.getmembers(errors, lambda m: inspect.isclass(m) and issubclass(m, errors.SegIntError))
     internal = {name for name, kind in tree if status_of(kind()) is grpc.StatusCode.INTERNAL}
     assert internal == server_itself | client_side

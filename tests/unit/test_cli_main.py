@@ -18,7 +18,7 @@ def test_help_is_there(arguments: list[str]) -> None:
     assert "Usage:" in CliRunner().invoke(main, arguments).output
 
 
-@pytest.mark.parametrize("group", [[], ["model"], ["job"], ["config"]])
+@pytest.mark.parametrize("group", [[], ["audit"], ["model"], ["job"], ["config"]])
 def test_no_summary_is_cut_short(group: list[str]) -> None:
     result = CliRunner().invoke(main, [*group, "--help"])
     assert "Commands:" in result.output

@@ -40,11 +40,12 @@ MAY_IMPORT = {
     "segint_grpc.packaging": GROUND,
     "segint_grpc.store": GROUND | {"segint_grpc.home", "segint_grpc.logs"},
     "segint_grpc.backends": GROUND,
+    "segint_grpc.backup": GROUND | PLUMBING | {"segint_grpc.serve", "segint_grpc.store"},
     "segint_grpc.worker": GROUND | PLUMBING | {"segint_grpc.wire", "segint_grpc.backends"},
     "segint_grpc.service": GROUND
     | PLUMBING
     | POOL
-    | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.store"},
+    | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.backup", "segint_grpc.store"},
     "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service", "segint_grpc.tls"},
     "segint_grpc.serve": PLUMBING | {"segint_grpc.errors", "segint_grpc.tls"},
     "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging", "segint_grpc.tls"},
@@ -54,6 +55,7 @@ MAY_IMPORT = {
         "segint_grpc.client",
         "segint_grpc.serve",
         "segint_grpc.backends",
+        "segint_grpc.backup",
         "segint_grpc.packaging",
         "segint_grpc.tls",
     },
@@ -69,6 +71,7 @@ ONLY_IN = {
     "playhouse": {"segint_grpc.store"},
     "sqlite3": {"segint_grpc.store", "segint_grpc.client.original"},
     "torch": {"segint_grpc.backends", "segint_grpc.worker"},
+    "cryptography": {"segint_grpc.backup", "segint_grpc.tls"},
     "grpc": {"segint_grpc.api", "segint_grpc.server", "http_gateway", "segint_grpc.client"},
     "grpc_health": {"segint_grpc.api", "segint_grpc.server", "http_gateway"},
     "aiohttp": {"http_gateway", "segint_grpc.client"},
@@ -76,7 +79,6 @@ ONLY_IN = {
     "nibabel": {"segint_grpc.client"},
     "pydicom": {"segint_grpc.client"},
     "PIL": {"segint_grpc.client"},
-    "cryptography": {"segint_grpc.tls"},
     "click": {"segint_grpc.cli"},
     "rich": {"segint_grpc.cli"},
     "pydantic": NOTHING,

@@ -40,7 +40,13 @@ def pragma(transactions: Database, name: str) -> object:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 30_000)],
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("busy_timeout", 30_000),
+        ("secure_delete", 1),
+    ],
 )
 def test_every_connection_is_set_up_to_lose_nothing(transactions: Database, name: str, value: object) -> None:
     assert pragma(transactions, name) == value

@@ -25,25 +25,33 @@ _sym_db = _symbol_database.Default()
 from generated.segint.v1 import job_pb2 as segint_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asegint/v1/operations.proto\x12\tsegint.v1\x1a\x13segint/v1/job.proto\"\x13\n\x11GetFiguresRequest\"\x9b\x02\n\x12GetFiguresResponse\x12!\n\x04jobs\x18\x01 \x03(\x0b\x32\x13.segint.v1.JobCount\x12\x14\n\x0cqueue_length\x18\x02 \x01(\r\x12(\n\x06stages\x18\x03 \x03(\x0b\x32\x18.segint.v1.StageDuration\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x12\n\nslots_busy\x18\x05 \x01(\r\x12\x16\n\x0e\x62ytes_received\x18\x06 \x01(\x04\x12\x12\n\nbytes_sent\x18\x07 \x01(\x04\x12&\n\x06loaded\x18\x08 \x03(\x0b\x32\x16.segint.v1.LoadedModel\x12\x17\n\x0f\x64isk_free_bytes\x18\t \x01(\x04\x12\x12\n\ndisk_bytes\x18\n \x01(\x04\"C\n\x0bLoadedModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\x12\x0c\n\x04\x62usy\x18\x03 \x01(\x08\"O\n\x08JobCount\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.segint.v1.JobState\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"`\n\rStageDuration\x12\r\n\x05stage\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\r\n\x05sum_s\x18\x03 \x01(\x01\x12\"\n\x07\x62uckets\x18\x04 \x03(\x0b\x32\x11.segint.v1.Bucket\"(\n\x06\x42ucket\x12\x0f\n\x07upper_s\x18\x01 \x01(\x01\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x32W\n\nOperations\x12I\n\nGetFigures\x12\x1c.segint.v1.GetFiguresRequest\x1a\x1d.segint.v1.GetFiguresResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asegint/v1/operations.proto\x12\tsegint.v1\x1a\x13segint/v1/job.proto\"6\n\rBackupRequest\x12\x11\n\twith_jobs\x18\x01 \x01(\x08\x12\x12\n\npassphrase\x18\x02 \x01(\t\"\x81\x01\n\x0e\x42\x61\x63kupResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.segint.v1.BackupHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12+\n\x07trailer\x18\x03 \x01(\x0b\x32\x18.segint.v1.BackupTrailerH\x00\x42\x06\n\x04part\"#\n\x0c\x42\x61\x63kupHeader\x12\x13\n\x0b\x61\x62out_bytes\x18\x01 \x01(\x04\"3\n\rBackupTrailer\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\x13\n\x11GetFiguresRequest\"\x9b\x02\n\x12GetFiguresResponse\x12!\n\x04jobs\x18\x01 \x03(\x0b\x32\x13.segint.v1.JobCount\x12\x14\n\x0cqueue_length\x18\x02 \x01(\r\x12(\n\x06stages\x18\x03 \x03(\x0b\x32\x18.segint.v1.StageDuration\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x12\n\nslots_busy\x18\x05 \x01(\r\x12\x16\n\x0e\x62ytes_received\x18\x06 \x01(\x04\x12\x12\n\nbytes_sent\x18\x07 \x01(\x04\x12&\n\x06loaded\x18\x08 \x03(\x0b\x32\x16.segint.v1.LoadedModel\x12\x17\n\x0f\x64isk_free_bytes\x18\t \x01(\x04\x12\x12\n\ndisk_bytes\x18\n \x01(\x04\"C\n\x0bLoadedModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\x12\x0c\n\x04\x62usy\x18\x03 \x01(\x08\"O\n\x08JobCount\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.segint.v1.JobState\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"`\n\rStageDuration\x12\r\n\x05stage\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\r\n\x05sum_s\x18\x03 \x01(\x01\x12\"\n\x07\x62uckets\x18\x04 \x03(\x0b\x32\x11.segint.v1.Bucket\"(\n\x06\x42ucket\x12\x0f\n\x07upper_s\x18\x01 \x01(\x01\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x32\x98\x01\n\nOperations\x12I\n\nGetFigures\x12\x1c.segint.v1.GetFiguresRequest\x1a\x1d.segint.v1.GetFiguresResponse\x12?\n\x06\x42\x61\x63kup\x12\x18.segint.v1.BackupRequest\x1a\x19.segint.v1.BackupResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'segint.v1.operations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETFIGURESREQUEST']._serialized_start=62
-  _globals['_GETFIGURESREQUEST']._serialized_end=81
-  _globals['_GETFIGURESRESPONSE']._serialized_start=84
-  _globals['_GETFIGURESRESPONSE']._serialized_end=367
-  _globals['_LOADEDMODEL']._serialized_start=369
-  _globals['_LOADEDMODEL']._serialized_end=436
-  _globals['_JOBCOUNT']._serialized_start=438
-  _globals['_JOBCOUNT']._serialized_end=517
-  _globals['_STAGEDURATION']._serialized_start=519
-  _globals['_STAGEDURATION']._serialized_end=615
-  _globals['_BUCKET']._serialized_start=617
-  _globals['_BUCKET']._serialized_end=657
-  _globals['_OPERATIONS']._serialized_start=659
-  _globals['_OPERATIONS']._serialized_end=746
+  _globals['_BACKUPREQUEST']._serialized_start=62
+  _globals['_BACKUPREQUEST']._serialized_end=116
+  _globals['_BACKUPRESPONSE']._serialized_start=119
+  _globals['_BACKUPRESPONSE']._serialized_end=248
+  _globals['_BACKUPHEADER']._serialized_start=250
+  _globals['_BACKUPHEADER']._serialized_end=285
+  _globals['_BACKUPTRAILER']._serialized_start=287
+  _globals['_BACKUPTRAILER']._serialized_end=338
+  _globals['_GETFIGURESREQUEST']._serialized_start=340
+  _globals['_GETFIGURESREQUEST']._serialized_end=359
+  _globals['_GETFIGURESRESPONSE']._serialized_start=362
+  _globals['_GETFIGURESRESPONSE']._serialized_end=645
+  _globals['_LOADEDMODEL']._serialized_start=647
+  _globals['_LOADEDMODEL']._serialized_end=714
+  _globals['_JOBCOUNT']._serialized_start=716
+  _globals['_JOBCOUNT']._serialized_end=795
+  _globals['_STAGEDURATION']._serialized_start=797
+  _globals['_STAGEDURATION']._serialized_end=893
+  _globals['_BUCKET']._serialized_start=895
+  _globals['_BUCKET']._serialized_end=935
+  _globals['_OPERATIONS']._serialized_start=938
+  _globals['_OPERATIONS']._serialized_end=1090
 # @@protoc_insertion_point(module_scope)

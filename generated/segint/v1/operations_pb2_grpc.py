@@ -39,6 +39,11 @@ class OperationsStub(object):
                 request_serializer=segint_dot_v1_dot_operations__pb2.GetFiguresRequest.SerializeToString,
                 response_deserializer=segint_dot_v1_dot_operations__pb2.GetFiguresResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/segint.v1.Operations/Backup',
+                request_serializer=segint_dot_v1_dot_operations__pb2.BackupRequest.SerializeToString,
+                response_deserializer=segint_dot_v1_dot_operations__pb2.BackupResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServicer(object):
@@ -51,6 +56,14 @@ class OperationsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """A backup of this moment, made while the server runs: about how long it is, its bytes in chunks, and at
+        last what it must be. docs/backup.md describes the archive.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +71,11 @@ def add_OperationsServicer_to_server(servicer, server):
                     servicer.GetFigures,
                     request_deserializer=segint_dot_v1_dot_operations__pb2.GetFiguresRequest.FromString,
                     response_serializer=segint_dot_v1_dot_operations__pb2.GetFiguresResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=segint_dot_v1_dot_operations__pb2.BackupRequest.FromString,
+                    response_serializer=segint_dot_v1_dot_operations__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +105,33 @@ class Operations(object):
             '/segint.v1.Operations/GetFigures',
             segint_dot_v1_dot_operations__pb2.GetFiguresRequest.SerializeToString,
             segint_dot_v1_dot_operations__pb2.GetFiguresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/segint.v1.Operations/Backup',
+            segint_dot_v1_dot_operations__pb2.BackupRequest.SerializeToString,
+            segint_dot_v1_dot_operations__pb2.BackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

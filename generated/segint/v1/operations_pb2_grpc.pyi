@@ -33,12 +33,20 @@ class OperationsStub:
     def __new__(cls, channel: _aio.Channel) -> OperationsAsyncStub: ...
     GetFigures: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetFiguresRequest, _operations_pb2.GetFiguresResponse]
     """Jobs, queue, stages and slots, as they are now."""
+    Backup: _grpc.UnaryStreamMultiCallable[_operations_pb2.BackupRequest, _operations_pb2.BackupResponse]
+    """A backup of this moment, made while the server runs: about how long it is, its bytes in chunks, and at
+    last what it must be. docs/backup.md describes the archive.
+    """
 
 @_typing.type_check_only
 class OperationsAsyncStub(OperationsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetFigures: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetFiguresRequest, _operations_pb2.GetFiguresResponse]  # type: ignore[assignment]
     """Jobs, queue, stages and slots, as they are now."""
+    Backup: _aio.UnaryStreamMultiCallable[_operations_pb2.BackupRequest, _operations_pb2.BackupResponse]  # type: ignore[assignment]
+    """A backup of this moment, made while the server runs: about how long it is, its bytes in chunks, and at
+    last what it must be. docs/backup.md describes the archive.
+    """
 
 class OperationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +56,15 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.GetFiguresResponse, _abc.Awaitable[_operations_pb2.GetFiguresResponse]]:
         """Jobs, queue, stages and slots, as they are now."""
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _operations_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operations_pb2.BackupResponse], _abc.AsyncIterator[_operations_pb2.BackupResponse]]:
+        """A backup of this moment, made while the server runs: about how long it is, its bytes in chunks, and at
+        last what it must be. docs/backup.md describes the archive.
+        """
 
 def add_OperationsServicer_to_server(servicer: OperationsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
