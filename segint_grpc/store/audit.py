@@ -79,6 +79,10 @@ class AuditStore:
         while finding is None and (records := self._between(look.head.seq, end.seq)):
             finding = next((found for found in map(look.look, records) if found), None)
             yield Looked(look.count, total, look.head)
+        if finding and self.places()[0] != anchor:
+            # What was not looked at yet has been pruned meanwhile: that is no finding.
+            yield from self.check(*noted)
+            return
         finding = finding or look.end()
         yield Looked(look.count, total, look.head, finding, tuple(look.unseen()))
 

@@ -17,6 +17,7 @@ from segint_grpc.domain.audit import GENESIS, AuditFilter, Entry, Head, Record, 
 from segint_grpc.domain.audit_check import Finding
 from segint_grpc.home import Home
 from segint_grpc.store import Store
+from segint_grpc.store.audit import AuditStore
 from tests.fakes.stores import START, Clock, ask, make_home
 
 PHYSICIST = Caller(Door.TCP, "token:7f3a", address="192.0.2.7")
@@ -204,6 +205,21 @@ def test_records_go_after_their_lifetime_and_the_rest_stays_verifiable(home: Hom
     assert verify(home, anchor) is None
     with Store(home, Clock()) as store:
         assert list(store.audit.check(Head(2, "a" * 64)))[-1].unseen == (2,)
+
+
+def test_pruning_while_the_chain_is_looked_at_breaks_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditStore.after, "__defaults__", (4,))
+    clock = Clock()
+    with Store(home, clock) as store:
+        store.audit.append([an_entry(number) for number in range(20)])
+        clock.advance(100 + 15)
+        looks = store.audit.check()
+        assert next(looks).seen == 4
+        assert store.audit.prune(100) == 15
+        last = list(looks)[-1]
+        assert (last.finding, last.seen) == (None, 6)
 
 
 def test_a_chain_of_which_everything_was_pruned_goes_on_from_its_anchor(home: Home) -> None:
