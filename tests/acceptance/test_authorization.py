@@ -24,7 +24,14 @@ from grpc_reflection.v1alpha import reflection_pb2 as v1alpha_pb2
 
 from generated.grpc.reflection.v1 import reflection_pb2
 from generated.radiomics import Model_pb2
-from generated.segint.v1 import access_pb2, jobs_pb2, models_pb2, operations_pb2, segmentation_pb2
+from generated.segint.v1 import (
+    access_pb2,
+    audit_pb2,
+    jobs_pb2,
+    models_pb2,
+    operations_pb2,
+    segmentation_pb2,
+)
 from http_gateway.routes import ROUTES
 from segint_grpc.client.access import Access
 from segint_grpc.home import Home
@@ -52,6 +59,9 @@ RPCS: dict[str, int] = {
     "segint.v1.Segmentation/GetApiInformation": CLIENT,
     "segint.v1.Segmentation/Identify": CLIENT,
     "segint.v1.Operations/GetFigures": OPERATOR,
+    "segint.v1.Operations/Backup": ADMIN,
+    "segint.v1.Audit/ListAudit": ADMIN,
+    "segint.v1.Audit/VerifyAudit": ADMIN,
     "segint.v1.Jobs/ListJobs": OPERATOR,
     "segint.v1.Jobs/GetJob": OPERATOR,
     "segint.v1.Jobs/FollowJobs": OPERATOR,
@@ -220,7 +230,7 @@ def tokens(home: Home) -> dict[str, str]:
 
 def served() -> set[str]:
     """Return every RPC that is described."""
-    files = (access_pb2, jobs_pb2, models_pb2, operations_pb2, segmentation_pb2)
+    files = (access_pb2, audit_pb2, jobs_pb2, models_pb2, operations_pb2, segmentation_pb2)
     described = (*files, health_pb2, reflection_pb2, v1alpha_pb2)
     services = [service for file in described for service in file.DESCRIPTOR.services_by_name.values()]
     return {f"{service.full_name}/{method.name}" for service in services for method in service.methods}
