@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -146,10 +147,13 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def _is_unusual(volume_ml: float, usual: Sequence[float]) -> bool:
-    logs = np.log(usual)
-    median = float(np.median(logs))
-    spread = 1.4826 * float(np.median(np.abs(logs - median)))
-    return abs(math.log(volume_ml) - median) > max(math.log(UNUSUAL_FACTOR), SPREADS * spread)
+    logs = [math.log(volume) for volume in usual]
+    median = statistics.median(logs)
+    away = abs(math.log(volume_ml) - median)
+    if away <= math.log(UNUSUAL_FACTOR):
+        return False
+    spread = 1.4826 * statistics.median(abs(each - median) for each in logs)
+    return away > SPREADS * spread
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
