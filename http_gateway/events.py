@@ -96,10 +96,21 @@ def describe(job: job_pb2.JobProgress) -> dict[str, Any]:
         "stage": job.stage,
         "percent": job.progress.Progress,
         "jobs_ahead": job.jobs_ahead,
+        **_remaining(job),
         "attempt": job.attempt,
         "error": job.progress.Errors,
         "error_code": error_code,
         "warnings": list(job.warnings),
+    }
+
+
+def _remaining(job: job_pb2.JobProgress) -> dict[str, float | None]:
+    """Return how long the job will still take, in seconds with one decimal; null where nobody knows."""
+    told = job.remaining if job.HasField("remaining") else None
+    return {
+        "remaining_s": round(told.expected_s, 1) if told else None,
+        "remaining_low_s": round(told.low_s, 1) if told else None,
+        "remaining_high_s": round(told.high_s, 1) if told else None,
     }
 
 

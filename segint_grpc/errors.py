@@ -111,12 +111,20 @@ class TooLarge(SegIntError):
     """The request is larger than a limit of this server."""
 
 
+class TakesTooLong(TooLarge):
+    """The scan would take longer than a job may."""
+
+
 class Exhausted(SegIntError):
     """The server has no room for the request at present."""
 
 
 class QueueFull(Exhausted):
     """The queue is full."""
+
+
+class QueueTooLong(Exhausted):
+    """What is before the request would take longer than a job may wait."""
 
 
 class TooOften(Exhausted):

@@ -113,7 +113,9 @@ def _registered(
         running.submissions, running.jobs, running.models, running.credentials, context
     )
     models = ModelsServicer(running.models, running.jobs, running.runs, Statistics(context))
-    administration = JobAdministration(context, running.jobs, running.submissions, running.dispatcher)
+    administration = JobAdministration(
+        context, running.jobs, running.submissions, running.dispatcher, running.outlook
+    )
     jobs = JobsServicer(administration, Opinions(context), context.hop)
     audit = AuditServicer(AuditReading(context))
     operations = OperationsServicer(context, running.dispatcher, pool.loaded, Backups(context, home))

@@ -21,6 +21,7 @@ CONFIG_NAME = "segint.toml"
 MIB = 1024 * 1024
 
 
+SWITCH = ("on", "off")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 OTHER_VARIABLES = frozenset(
     {"SEGINT_SERVER", "SEGINT_GRPC_SERVER", "SEGINT_TOKEN", "SEGINT_TOKEN_FILE"}
@@ -152,6 +153,11 @@ class Settings:
     )
     job_deadline_s: float = _setting(
         1185.0, "A job that has not ended after this fails; Velocity waits 1200", minimum=1
+    )
+    deadline_check: str = _setting(
+        "on",
+        "Refuse a scan whose job, by its version's history, cannot end before its deadline: on or off",
+        choices=SWITCH,
     )
     check_step_s: float = _setting(
         120.0, "A check fails when the model takes longer than this for a phantom", minimum=1

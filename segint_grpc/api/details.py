@@ -29,6 +29,7 @@ KNOWN_MAX = 20
 
 RETRY_DELAY_S: dict[type[errors.SegIntError], int] = {
     errors.QueueFull: 5,
+    errors.QueueTooLong: 60,
     errors.Exhausted: 30,
     errors.Unavailable: 2,
 }

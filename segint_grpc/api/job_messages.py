@@ -11,7 +11,7 @@ from generated.segint.v1 import jobs_pb2
 from segint_grpc.api.segmentation import progress_of
 from segint_grpc.api.timestamps import timestamp
 from segint_grpc.domain.timeline import Event, Run
-from segint_grpc.service.jobs import JobView
+from segint_grpc.service.job_view import JobView
 from segint_grpc.service.opinions import OpinionView
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,6 @@ from segint_grpc.domain.job_lists import JobFilter, Place
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.job_administration import JobAdministration
-from segint_grpc.service.jobs import JobView
 from segint_grpc.service.opinions import Opinions
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -56,7 +55,7 @@ class JobsServicer(jobs_pb2_grpc.JobsServicer):
         view = await self._jobs.story(request.segmentation_id)
         job = view.story.job
         return jobs_pb2.GetJobResponse(
-            job=summary(JobView(job, view.jobs_ahead)),
+            job=summary(view.view),
             timeline=[event_message(event) for event in view.story.timeline],
             runs=[run_message(run) for run in view.story.runs],
             input_kept=job.body_kept,

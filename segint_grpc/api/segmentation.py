@@ -15,9 +15,11 @@ from segint_grpc.api.timestamps import timestamp
 from segint_grpc.domain import access
 from segint_grpc.domain.access import Door
 from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.domain.remaining import Remaining
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.credentials import Credentials
-from segint_grpc.service.jobs import Jobs, JobView
+from segint_grpc.service.job_view import JobView
+from segint_grpc.service.jobs import Jobs
 from segint_grpc.service.models import Models
 from segint_grpc.service.submission import Posting, Submissions
 
@@ -201,11 +203,18 @@ def progress_of(view: JobView) -> job_pb2.JobProgress:
         submitted_at=timestamp(job.submitted_at),
         warnings=job.warnings,
     )
+    if view.remaining:
+        message.remaining.CopyFrom(remaining_message(view.remaining))
     if job.started_at:
         message.started_at.CopyFrom(timestamp(job.started_at))
     if job.finished_at:
         message.finished_at.CopyFrom(timestamp(job.finished_at))
     return message
+
+
+def remaining_message(remaining: Remaining) -> job_pb2.Remaining:
+    """Return how long a job will still take."""
+    return job_pb2.Remaining(low_s=remaining.low_s, expected_s=remaining.expected_s, high_s=remaining.high_s)
 
 
 def news_of(job: Job) -> segmentation_pb2.JobNews:

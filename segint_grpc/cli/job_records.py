@@ -50,10 +50,18 @@ def progress_record(job: job_pb2.JobProgress) -> Record:
         "percent": job.progress.Progress,
         "stage": job.stage,
         "jobs_ahead": job.jobs_ahead,
+        **_remaining(job),
         "attempt": job.attempt,
         "error_code": code if code != "None" else None,
         "error": job.progress.Errors or None,
     }
+
+
+def _remaining(job: job_pb2.JobProgress) -> Record:
+    """Return how long the job will still take, in seconds."""
+    told = job.remaining if job.HasField("remaining") else None
+    names = {"remaining_s": "expected_s", "remaining_low_s": "low_s", "remaining_high_s": "high_s"}
+    return {name: round(getattr(told, part), 1) if told else None for name, part in names.items()}
 
 
 def feedback_record(told: jobs_pb2.Feedback) -> Record:

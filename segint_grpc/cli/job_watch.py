@@ -20,6 +20,7 @@ from segint_grpc.cli.job_records import progress_record, state_name
 from segint_grpc.cli.options import chosen_place, home_option
 from segint_grpc.cli.output import one_line
 from segint_grpc.client.job_administration import JobAdministration
+from segint_grpc.domain.spans import about
 
 ROWS_MAX = 30
 INTERRUPTED = 130
@@ -55,13 +56,19 @@ def watch(job_id: str, as_json: bool, home: str | None, **wanted: Any) -> None:
 
 
 def state_words(job: job_pb2.JobProgress) -> str:
-    """Return a job's state for a person, with how far it is or why it failed."""
+    """Return a job's state for a person, with how far it is and how long it takes yet, or why it failed."""
     name = state_name(job.state)
-    if name == "running":
-        return f"running, {job.progress.Progress} % ({job.stage})"
     if name == "failed":
         return f"failed: {one_line(job.progress.Errors)}"
-    return f"{name}, {job.jobs_ahead} ahead" if job.jobs_ahead else name
+    if name == "running":
+        name = f"running, {job.progress.Progress} % ({job.stage})"
+    elif job.jobs_ahead:
+        name = f"{name}, {job.jobs_ahead} ahead"
+    return f"{name}, {_left(job.remaining)}" if job.HasField("remaining") else name
+
+
+def _left(remaining: job_pb2.Remaining) -> str:
+    return f"{about(remaining.low_s, remaining.expected_s, remaining.high_s)} left"
 
 
 def _show(changes: Changes, as_json: bool) -> job_pb2.JobProgress | None:

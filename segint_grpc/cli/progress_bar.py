@@ -9,6 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from segint_grpc.cli.time_left import TimeLeft, TimeLeftColumn
 from segint_grpc.client.events import JobEvent
 
 MIB = 1024 * 1024
@@ -26,6 +27,7 @@ STAGES = {
     "load": "loading the model",
     "prepare": "preparing the volumes",
     "infer": "the model is running",
+    "restore": "bringing the masks back to the scan's grid",
     "encode": "packing the masks",
     "done": "done",
 }
@@ -44,6 +46,7 @@ class SegmentationBar:
         self._line = ""
         self._percent = 0
         self._stage = ""
+        self._left = TimeLeft()
         self._task: TaskID | None = None
         self._progress = Progress(
             SpinnerColumn(),
@@ -51,6 +54,7 @@ class SegmentationBar:
             BarColumn(bar_width=32),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("[dim]{task.fields[detail]}"),
+            TimeLeftColumn(),
             TimeElapsedColumn(),
             console=console,
             disable=not console.is_terminal,
@@ -72,6 +76,7 @@ class SegmentationBar:
         """Begin the leg `name`."""
         self._end_leg(whole=True)
         self._leg, self._began, self._percent = name, time.perf_counter(), 0
+        self._left = TimeLeft()
         self._task = self._progress.add_task(TITLES[name], total=100, detail="")
         self._say(TITLES[name])
 
@@ -81,15 +86,19 @@ class SegmentationBar:
         self._show(100 * passed / total if total else 0, f"{passed / MIB:.1f}{of} MiB")
 
     def job(self, event: JobEvent) -> None:
-        """Show the server's percent and stage."""
+        """Show the server's percent and stage, and how long it takes yet."""
         self.warnings = event.warnings or self.warnings
         self._percent = max(self._percent, event.percent)
         # A poll knows the percent only; the stage that was last heard of still holds.
         self._stage = STAGES.get(event.stage, event.stage) or self._stage
         if event.jobs_ahead:
             self._stage = f"{event.jobs_ahead} jobs ahead" if event.jobs_ahead > 1 else "1 job ahead"
+        if event.stage:
+            self._left = TimeLeft(event.remaining_s)
         self._show(self._percent, self._stage)
-        self._say(f"  {self._percent:3} %  {self._stage}".rstrip())
+        self._say(
+            f"  {self._percent:3} %  {', '.join(filter(None, (self._stage, self._left.words)))}".rstrip()
+        )
 
     def interrupted(self, sentence: str) -> None:
         """Say what became of the job after Ctrl-C."""
@@ -98,7 +107,7 @@ class SegmentationBar:
 
     def _show(self, percent: float, detail: str) -> None:
         if self._task is not None:
-            self._progress.update(self._task, completed=percent, detail=detail)
+            self._progress.update(self._task, completed=percent, detail=detail, left=self._left)
 
     def _say(self, line: str) -> None:
         """Where there is no live bar, write a line when it is a new one."""

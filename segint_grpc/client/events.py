@@ -1,8 +1,8 @@
 """What the server says of a running job, and the event stream it may say it in.
 
 The stream is `text/event-stream` (WHATWG HTML, "Server-sent events"); each event's data is a JSON object
-with percent, stage, state and jobs_ahead. It is an addition to the interface that Velocity knows: where a
-server does not have it, the client polls.
+with percent, stage, state, jobs_ahead and, where the server knows, remaining_s. It is an addition to the
+interface that Velocity knows: where a server does not have it, the client polls.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class JobEvent:
         stage: the server's word for what is being done, or "" where only percent is known.
         state: received, queued, running, succeeded, failed or cancelled, or "" where unknown.
         jobs_ahead: how many jobs run before this one.
+        remaining_s: how long until the job ends: low, expected and high, or None where nobody knows.
         warnings: what the server noticed about the request or the masks.
     """
 
@@ -32,6 +33,7 @@ class JobEvent:
     stage: str = ""
     state: str = ""
     jobs_ahead: int = 0
+    remaining_s: tuple[float, float, float] | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -63,6 +65,15 @@ async def read_events(lines: AsyncIterable[bytes]) -> AsyncIterator[JobEvent]:
             data.clear()
 
 
+def _remaining_s(fields: Any) -> tuple[float, float, float] | None:
+    low, expected, high = (
+        fields.get(name) for name in ("remaining_low_s", "remaining_s", "remaining_high_s")
+    )
+    if low is None or expected is None or high is None:
+        return None
+    return float(low), float(expected), float(high)
+
+
 def _parse(text: str) -> JobEvent:
     try:
         fields: Any = json.loads(text)
@@ -71,6 +82,7 @@ def _parse(text: str) -> JobEvent:
             stage=str(fields.get("stage", "")),
             state=str(fields.get("state", "")).lower().removeprefix("job_state_"),
             jobs_ahead=int(fields.get("jobs_ahead", 0)),
+            remaining_s=_remaining_s(fields),
             warnings=tuple(map(str, fields.get("warnings", ()))),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:

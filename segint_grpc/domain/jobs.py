@@ -47,8 +47,13 @@ class Stage(StrEnum):
     LOAD = "load"
     PREPARE = "prepare"
     INFER = "infer"
+    RESTORE = "restore"
     ENCODE = "encode"
     DONE = "done"
+
+
+RUN_STAGES: tuple[Stage, ...] = (Stage.LOAD, Stage.PREPARE, Stage.INFER, Stage.RESTORE, Stage.ENCODE)
+"""The stages of a run, in order; a run may leave some out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class Job:
     """A job as the store holds it. Times are UTC.
 
     `owner` is the principal whose job it is (see domain/access.py), `caller` what the post said of itself.
-    `body_kept` and `result_kept`: the scan as it was posted, and the masks, can still be fetched.
+    `body_kept` and `result_kept`: the scan as it was posted, and the masks, can still be fetched. `voxels`
+    are those that its channels announce together; 0 where a release before this measure took the job in.
     """
 
     id: str
@@ -82,6 +88,7 @@ class Job:
     body_kept: bool = False
     result_kept: bool = False
     owner: str = ANONYMOUS
+    voxels: int = 0
 
     @property
     def finished(self) -> bool:
@@ -104,6 +111,7 @@ class NewJob:
     deadline_at: datetime
     warnings: tuple[str, ...] = ()
     owner: str = ANONYMOUS
+    voxels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +124,23 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class StageTimes:
+    """How long each stage of a run took, s; one that it left out is absent.
+
+    `cold`: the run had to load its model. `revision` is that of the runtime that it ran with, 0 if unknown.
+    """
+
+    seconds: Mapping[Stage, float] = field(default_factory=dict)
+    cold: bool = False
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """A result file that is durable: its length and SHA-256 (lower-case hexadecimal).
 
-    What was measured on the way: the run's memory, the voxels of all its channels together, and each
-    mask's volume in millilitres by StructureID; 0 and nothing where it was not.
+    What was measured on the way: the run's memory, the voxels of all its channels together, each mask's
+    volume in millilitres by StructureID, and how long the stages took; 0 and nothing where it was not.
     """
 
     size_bytes: int
@@ -129,6 +149,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     voxels: int = 0
     volumes_ml: Mapping[str, float] = field(default_factory=dict)
+    times: StageTimes = field(default_factory=StageTimes)
 
 
 def new_job_id() -> str:

@@ -15,14 +15,18 @@ from dataclasses import dataclass, field
 
 from segint_grpc import errors
 
+QUEUE_NEWS_S = 1.0
+"""How long after a change those who wait are told of it: many jobs may end in a second, and many may wait."""
+
 
 @dataclass(frozen=True)
 class Changes:
-    """The ids of jobs that have changed, and whether the offered models have, or who may do what."""
+    """The ids of jobs that have changed; whether the offered models have, who may do what, and the queue."""
 
     job_ids: set[str] = field(default_factory=set)
     models: bool = False
     access: bool = False
+    queue: bool = False
 
 
 class Watch:
@@ -30,11 +34,14 @@ class Watch:
 
     def __init__(self, job_id: str = "", polls_only: bool = False) -> None:
         """Watch one job, or everything where `job_id` is empty; see `Board.watching`."""
+        self.waits = False
+        """Whether a job that is watched waits, so that the queue matters to whoever watches."""
         self._job_id = job_id
         self._polls_only = polls_only
         self._job_ids: set[str] = set()
         self._models = False
         self._access = False
+        self._queue = False
         self._closed = False
         self._changed = asyncio.Event()
 
@@ -56,6 +63,12 @@ class Watch:
             self._access = True
             self._changed.set()
 
+    def put_queue(self) -> None:
+        """Note that the queue has moved, for one that waits."""
+        if self.waits:
+            self._queue = True
+            self._changed.set()
+
     def close(self) -> None:
         """End the watch."""
         self._closed = True
@@ -68,10 +81,11 @@ class Watch:
             Unavailable: the server stops, and everything before that has been told.
         """
         await self._changed.wait()
-        changes = Changes(self._job_ids, self._models, self._access)
+        changes = Changes(self._job_ids, self._models, self._access, self._queue)
         if changes == Changes():
             raise errors.Unavailable("The server is stopping; watch again in a moment.")
-        self._job_ids, self._models, self._access = set(), False, False
+        self._job_ids, self._models = set(), False
+        self._access, self._queue = False, False
         if not self._closed:
             self._changed.clear()
         return changes
@@ -83,6 +97,7 @@ class Board:
     def __init__(self) -> None:
         """Start without watchers."""
         self._watches: set[Watch] = set()
+        self._moving: asyncio.TimerHandle | None = None
         self._closed = False
 
     def publish(self, job_id: str, *, quiet: bool = False) -> None:
@@ -92,6 +107,14 @@ class Board:
         """
         for watch in self._watches:
             watch.put(job_id, quiet=quiet)
+        if self._moving is None and any(watch.waits for watch in self._watches):
+            self._moving = asyncio.get_running_loop().call_later(QUEUE_NEWS_S, self._move_queue)
+
+    def _move_queue(self) -> None:
+        """Tell those who wait that something has changed before them."""
+        self._moving = None
+        for watch in self._watches:
+            watch.put_queue()
 
     def publish_models(self) -> None:
         """Tell those who watch everything that the offered models have changed."""
@@ -121,5 +144,7 @@ class Board:
     def close(self) -> None:
         """End every watch, and those that are still to come."""
         self._closed = True
+        if self._moving is not None:
+            self._moving.cancel()
         for watch in self._watches:
             watch.close()

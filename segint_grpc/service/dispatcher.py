@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from generated.radiomics.Model_pb2 import ModelVersion
 from segint_grpc import errors, logs
 from segint_grpc.domain.jobs import Job, Lease, Result
+from segint_grpc.domain.run_times import RunTimes
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import OUTAGES, RETRY_S
 from segint_grpc.service.models import Models
@@ -191,11 +193,14 @@ class Dispatcher:
         remaining_s = (job.deadline_at - datetime.now(UTC)).total_seconds()
         temporary = self._media.temporary(MediaKind.RESULT)
         try:
-            async with asyncio.timeout(remaining_s), Reports(self._context, lease) as reports:
+            async with asyncio.timeout(remaining_s), Reports(self._context, job, lease) as reports:
                 task = await self._describe(job, temporary)
                 result = await self._pool.run(slot, task, reports.take)
+            result = replace(result, times=reports.times(task.model.revision))
             version = ModelVersion.FromString(task.model.version)
-            return await self._hop.complete(self._keep, temporary, lease, result, version)
+            ended = await self._hop.complete(self._keep, temporary, lease, result, version)
+            self._context.history.add(job.model_id, RunTimes(result.voxels, result.times))
+            return ended
         except TimeoutError:
             limit_s = self._context.settings.job_deadline_s
             raise errors.DeadlineExceeded(

@@ -40,9 +40,16 @@ class StageClock:
 
     def __init__(self, figures: Figures) -> None:
         """Count into `figures`."""
+        self.seconds: dict[str, float] = {}
+        """What each stage that has ended took."""
         self._figures = figures
         self._stage = ""
         self._since = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the stage under way has taken."""
+        return time.monotonic() - self._since
 
     def enter(self, stage: str) -> None:
         """Begin `stage`, unless it is the one that is under way; an empty one ends the last."""
@@ -51,4 +58,5 @@ class StageClock:
         now = time.monotonic()
         if self._stage:
             self._figures.stages[self._stage].observe(now - self._since)
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
         self._stage, self._since = stage, now

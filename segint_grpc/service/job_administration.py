@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from segint_grpc.domain.jobs import Job
 from segint_grpc.domain.timeline import EventKind
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
-from segint_grpc.service.jobs import Jobs, JobView
+from segint_grpc.service.job_view import JobView
+from segint_grpc.service.jobs import Jobs
+from segint_grpc.service.outlook import Outlook
 from segint_grpc.service.submission import Posting, Submissions
 
 log = logging.getLogger(__name__)
@@ -24,17 +26,40 @@ FOLLOWED_AT_ONCE = 200
 
 @dataclass(frozen=True)
 class StoryView:
-    """A job's story, and how many are before it while it waits."""
+    """A job's story, and the job as it is seen now."""
 
     story: JobStory
-    jobs_ahead: int = 0
+    view: JobView
+
+
+class _Followed:
+    """The jobs that somebody follows: those that go on, and those among them that wait."""
+
+    def __init__(self, wanted: JobFilter) -> None:
+        self._wanted = wanted
+        self._fitting: set[str] = set()
+        self.waiting: set[str] = set()
+
+    def concerns(self, job: Job) -> bool:
+        return job.id in self._fitting or self._wanted.fits(job)
+
+    def note(self, views: Sequence[JobView]) -> None:
+        job_ids = {view.job.id for view in views}
+        going_on = {view.job.id for view in views if self._wanted.fits(view.job) and not view.job.finished}
+        self._fitting = self._fitting - job_ids | going_on
+        self.waiting = self.waiting - job_ids | (going_on & {view.job.id for view in views if view.waits})
 
 
 class JobAdministration:
     """Every use case around jobs that are not the caller's own."""
 
     def __init__(
-        self, context: ServiceContext, jobs: Jobs, submissions: Submissions, dispatcher: Dispatcher
+        self,
+        context: ServiceContext,
+        jobs: Jobs,
+        submissions: Submissions,
+        dispatcher: Dispatcher,
+        outlook: Outlook,
     ) -> None:
         """Work on the store; what is run again is posted through `submissions`."""
         self._store = context.store
@@ -44,17 +69,16 @@ class JobAdministration:
         self._jobs = jobs
         self._submissions = submissions
         self._dispatcher = dispatcher
+        self._outlook = outlook
 
     async def page(self, wanted: JobFilter, after: Place | None, limit: int) -> list[JobView]:
         """Return up to `limit` of the jobs that `wanted` asks for, newest first, from behind `after` on."""
-        jobs = await self._hop.run(self._store.jobs.page, wanted, after, limit)
-        places = {} if all(job.started_at for job in jobs) else await self._queue_places()
-        return [JobView(job, places.get(job.id, 0)) for job in jobs]
+        return await self._outlook.views(await self._hop.run(self._store.jobs.page, wanted, after, limit))
 
     async def story(self, job_id: str) -> StoryView:
         """Return a job with its timeline and runs; raises UnknownJob."""
         story = await self._hop.run(self._store.jobs.story, job_id)
-        return StoryView(story, await self._hop.run(self._store.jobs.jobs_ahead, story.job))
+        return StoryView(story, (await self._outlook.views([story.job]))[0])
 
     async def follow(self, wanted: JobFilter) -> AsyncIterator[list[JobView]]:
         """Yield the jobs that `wanted` asks for as they are, newest first, then what changes of them.
@@ -63,18 +87,18 @@ class JobAdministration:
         sees them end. Ends only with the server.
         """
         with self._board.watching() as watch:
-            fitting: set[str] = set()
+            followed, watch.waits = _Followed(wanted), True
             async for views in self._as_they_are(wanted):
-                fitting.update(view.job.id for view in views if not view.job.finished)
+                followed.note(views)
                 yield views
             while True:
-                known = await self._jobs.known((await watch.changes()).job_ids)
-                changed = [job for job in known if job.id in fitting or wanted.fits(job)]
+                changes = await watch.changes()
+                job_ids = changes.job_ids | (followed.waiting if changes.queue else set())
+                changed = [job for job in await self._jobs.known(job_ids) if followed.concerns(job)]
                 if changed:
-                    fitting.difference_update(job.id for job in changed)
-                    fitting.update(job.id for job in changed if wanted.fits(job) and not job.finished)
-                    places = await self._queue_places()
-                    yield [JobView(job, places.get(job.id, 0)) for job in changed]
+                    views = await self._outlook.views(changed)
+                    followed.note(views)
+                    yield views
 
     async def cancel(self, job_id: str) -> JobView:
         """End a job; one that has ended stays as it is. Raises UnknownJob."""
@@ -143,9 +167,6 @@ class JobAdministration:
         while views := await self.page(wanted, after, FOLLOWED_AT_ONCE):
             yield views
             after = Place.of(views[-1].job)
-
-    async def _queue_places(self) -> dict[str, int]:
-        return await self._hop.run(self._store.jobs.queue_places)
 
     async def _read(self, path: Path) -> AsyncIterator[bytes]:
         try:

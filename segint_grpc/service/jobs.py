@@ -14,20 +14,15 @@ from segint_grpc.domain import access
 from segint_grpc.domain.access import Scope
 from segint_grpc.domain.jobs import Job, JobState
 from segint_grpc.service.audit_log import entry_now
+from segint_grpc.service.board import Watch
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.dispatcher import Dispatcher
+from segint_grpc.service.job_view import JobView
+from segint_grpc.service.outlook import Outlook
 from segint_grpc.settings import TOKEN
 from segint_grpc.store.opinions import OpinionKind
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class JobView:
-    """A job, and how many are before it while it waits."""
-
-    job: Job
-    jobs_ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,29 +40,39 @@ class Jobs:
     In the client mode `token` another's job does not exist for a client.
     """
 
-    def __init__(self, context: ServiceContext, dispatcher: Dispatcher) -> None:
-        """Read from the store, watch the board, end runs through `dispatcher`."""
+    def __init__(self, context: ServiceContext, dispatcher: Dispatcher, outlook: Outlook) -> None:
+        """Read from the store, watch the board, end runs through `dispatcher`, look ahead with `outlook`."""
         self._store = context.store
         self._hop = context.hop
         self._board = context.board
         self._dispatcher = dispatcher
         self._owned = context.settings.mode == TOKEN
+        self._outlook = outlook
 
     async def get(self, job_id: str, model_id: str = "") -> JobView:
         """Return the job; raises UnknownJob."""
-        return await self._hop.run(self._view, job_id, model_id)
+        job, jobs_ahead = await self._hop.run(self._seen, job_id, model_id)
+        return JobView(job, jobs_ahead, await self._outlook.remaining(job))
 
     async def watch(self, job_id: str, model_id: str = "") -> AsyncIterator[JobView]:
         """Yield the job as it is, then every change up to and with its end; raises UnknownJob."""
         job_id = (await self.get(job_id, model_id)).job.id
         with self._board.watching(job_id) as watch:
-            view = await self.get(job_id)
-            yield view
-            while not view.job.finished:
+            shown = await self._watched(watch, job_id)
+            yield shown
+            while not shown.job.finished:
                 await watch.changes()
-                before, view = view, await self.get(job_id)
-                if view != before:
+                view = await self._watched(watch, job_id)
+                if view.differs_from(shown):
+                    shown = view
                     yield view
+
+    async def _watched(self, watch: Watch, job_id: str) -> JobView:
+        """Return the job as it is, and have the queue's moves told from before that on while it waits."""
+        watch.waits = True
+        view = await self.get(job_id)
+        watch.waits = view.waits
+        return view
 
     async def watch_all(self) -> AsyncIterator[News]:
         """Yield the models and every unfinished job as they are, then what changes, again and again.
@@ -132,9 +137,6 @@ class Jobs:
         except FileNotFoundError:
             raise errors.NoResult("The segmentation's masks are gone: their retention is over.") from None
 
-    def _view(self, job_id: str, model_id: str) -> JobView:
-        return self._ahead(self._find(job_id, model_id))
-
     def _find(self, job_id: str, model_id: str) -> Job:
         """Return the job if it exists for the caller; whatever is told of one job is found here."""
         job = self._store.jobs.get(job_id, model_id)
@@ -146,6 +148,6 @@ class Jobs:
         """Return those of the jobs that are still there, as they are."""
         return await self._hop.run(self._store.jobs.known, job_ids)
 
-    def _ahead(self, job: Job) -> JobView:
-        waiting = job.state in (JobState.RECEIVED, JobState.QUEUED)
-        return JobView(job, self._store.jobs.jobs_ahead(job) if waiting else 0)
+    def _seen(self, job_id: str, model_id: str) -> tuple[Job, int]:
+        job = self._find(job_id, model_id)
+        return job, self._store.jobs.jobs_ahead(job)

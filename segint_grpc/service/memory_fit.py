@@ -26,16 +26,20 @@ class MemoryFit:
         self._limit_bytes = limit_bytes
         self._voxels_max = voxels_max
 
+    def voxels(self, message: Model_pb2.ModelInput) -> int:
+        """Return the voxels of all channels together; 0 where one claims more than the limit."""
+        sizes = [volume.Width * volume.Height * volume.Depth for volume in _volumes(message)]
+        return 0 if max(sizes, default=0) > self._voxels_max else sum(sizes)
+
     def check(self, message: Model_pb2.ModelInput, version_id: str) -> None:
         """Let a scan pass that is expected to fit, or of which nothing is known.
 
         Raises:
             TooLarge: it is not; the message has what is expected and what there is.
         """
-        sizes = [volume.Width * volume.Height * volume.Depth for volume in _volumes(message)]
-        if max(sizes, default=0) > self._voxels_max:
+        voxels = self.voxels(message)
+        if not voxels:
             return
-        voxels = sum(sizes)
         expected = predicted_bytes(self._statistics.memory(version_id), voxels) - STARTING_BYTES
         if expected > self._limit_bytes:
             raise errors.TooLarge(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from segint_grpc.service.audit_log import AuditLog
 from segint_grpc.service.changes import Changes
@@ -18,7 +19,9 @@ from segint_grpc.service.housekeeping import Housekeeping
 from segint_grpc.service.jobs import Jobs
 from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models
+from segint_grpc.service.outlook import Outlook
 from segint_grpc.service.submission import Submissions
+from segint_grpc.service.time_fit import TimeFit
 from segint_grpc.service.unpacking import Unpacking
 from segint_grpc.service.users import Users
 from segint_grpc.service.version_runs import VersionRuns
@@ -40,6 +43,7 @@ class Services:
     audit: AuditLog
     credentials: Credentials
     users: Users
+    outlook: Outlook
 
 
 @asynccontextmanager
@@ -52,7 +56,12 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         context = ServiceContext(store, stack.enter_context(Hop("segint-store")), settings)
         audit = AuditLog(store)
         stack.push_async_callback(audit.close)
-        models = Models(store, context.hop, Changes(pool.forget, context.board.publish_models))
+
+        async def unload(version_id: str) -> None:
+            await pool.forget(version_id)
+            context.history.forget(version_id)
+
+        models = Models(store, context.hop, Changes(unload, context.board.publish_models))
         await models.add_sample_family()
         work = asyncio.Event()
         unpacking = Unpacking(context, work.set)
@@ -60,7 +69,8 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         dispatcher = Dispatcher(context, models, pool, unpacking, work)
         stack.push_async_callback(dispatcher.stop)
         memory = MemoryFit(store, pool.options.memory_bytes, settings.voxels_max)
-        submissions = Submissions(context, models, unpacking, memory)
+        outlook = Outlook(context, lambda: dispatcher.slots, partial(_loaded, pool))
+        submissions = Submissions(context, models, unpacking, memory, TimeFit(context, outlook))
         stack.callback(submissions.close)
         housekeeping = Housekeeping(context, models, unpacking, dispatcher, work)
         await housekeeping.take_up()
@@ -69,8 +79,10 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         credentials = await stack.enter_async_context(_credentials(context))
         users = Users(context)
         stack.callback(users.close)
-        jobs = Jobs(context, dispatcher)
-        yield Services(context, models, runs, submissions, jobs, dispatcher, audit, credentials, users)
+        jobs = Jobs(context, dispatcher, outlook)
+        yield Services(
+            context, models, runs, submissions, jobs, dispatcher, audit, credentials, users, outlook
+        )
 
 
 @asynccontextmanager
@@ -87,6 +99,10 @@ async def _credentials(context: ServiceContext) -> AsyncIterator[Credentials]:
     async with going_on(write_uses()):
         yield credentials
     await credentials.write_uses()
+
+
+def _loaded(pool: WorkerPool) -> list[str]:
+    return [model.version_id for model in pool.loaded()]
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from generated.radiomics import Model_pb2
@@ -26,6 +26,7 @@ from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models, ResolvedModel
 from segint_grpc.service.post_rate import PostRate
 from segint_grpc.service.suitability import check_constraints, match_channels
+from segint_grpc.service.time_fit import Allowance, TimeFit
 from segint_grpc.service.unpacking import Unpacking
 
 log = logging.getLogger(__name__)
@@ -55,21 +56,29 @@ class _Arrival:
     model: ResolvedModel
     job_id: str
     submitted_at: datetime
+    allowance: Allowance
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
 class Submissions:
     """Takes scans in."""
 
     def __init__(
-        self, context: ServiceContext, models: Models, unpacking: Unpacking, memory: MemoryFit
+        self,
+        context: ServiceContext,
+        models: Models,
+        unpacking: Unpacking,
+        memory: MemoryFit,
+        time: TimeFit,
     ) -> None:
-        """Work on the store; `unpacking` takes over each accepted job, `memory` refuses what cannot fit."""
+        """Work on the store; `unpacking` takes over each accepted job, `memory` and `time` refuse others."""
         self._store = context.store
         self._figures = context.figures
         self._settings = context.settings
         self._models = models
         self._unpacking = unpacking
         self._memory = memory
+        self._time = time
         self._hop = Hop("segint-intake", threads=8)
         self._arriving = 0
         self._rate = PostRate()
@@ -79,7 +88,7 @@ class Submissions:
 
         Raises:
             UnknownModel: no such version is offered.
-            TooLarge, QueueFull, TooOften, DiskFull: a limit is reached; nothing is kept.
+            TooLarge, Exhausted: a limit is reached, or would be by the job's end; nothing is kept.
             UnparsableMessage, UnusableInput: the body is no scan for this model; nothing is kept.
             InvalidRequest: the body took longer than its job may.
         """
@@ -91,9 +100,11 @@ class Submissions:
         logs.job_id.set(job_id)
         async with self._intake(posting, job_id) as intake:
             last = await self._take(posting, intake, chunks)
-            arrival = _Arrival(posting, model, job_id, submitted_at)
+            allowance = await self._time.allowance(posting.model_id)
+            arrival = _Arrival(posting, model, job_id, submitted_at, allowance)
             job, repeated, message = await self._hop.complete(self._conclude, arrival, intake, last)
             if not repeated:
+                self._time.reckon_with(job, allowance)
                 self._unpacking.begin(job, message, intake.decoder)
         facts = {"accepted_as": job.id, "repeated": repeated, "bytes": job.body_bytes}
         log.info("scan accepted", extra=facts)
@@ -162,7 +173,9 @@ class Submissions:
             deadline_at=arrival.submitted_at + timedelta(seconds=self._settings.job_deadline_s),
             warnings=warnings,
             owner=posting.owner or access.current.get().principal,
+            voxels=self._memory.voxels(message),
         )
+        self._check_time(new, arrival)
         return *self._keep(intake, new), message
 
     async def _paced(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -184,6 +197,17 @@ class Submissions:
         """Open an intake unless the body could not be kept, which is told before it is read."""
         self._admit(posting)
         return Intake(job_id, self._store, self._settings)
+
+    def _check_time(self, new: NewJob, arrival: _Arrival) -> None:
+        """Refuse a job that cannot end in time, unless it is one that was taken before, posted again."""
+        if arrival.allowance.permits(new):
+            return
+        try:
+            # Rare, and worth a second look at the queue, which only the event loop can take.
+            asyncio.run_coroutine_threadsafe(self._time.check(new), arrival.loop).result()
+        except (errors.TakesTooLong, errors.QueueTooLong):
+            if not self._store.jobs.posted_before(new):
+                raise
 
     def _admit(self, posting: Posting) -> None:
         """Refuse what could not be kept; `posting` counts as arriving."""

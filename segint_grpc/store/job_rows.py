@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import Job, JobState
+from segint_grpc.domain.jobs import RUN_STAGES, Job, JobState, StageTimes
 from segint_grpc.domain.timeline import Event, EventKind, Run, RunOutcome
 from segint_grpc.store.database import Row, Transaction
 from segint_grpc.store.prepared import Prepared, slot
@@ -34,8 +34,13 @@ _ALIKE = (
     "client_version",
     "body_kept",
     "result_kept",
+    "voxels",
 )
 """The fields of a Job that are columns of the same name and type."""
+
+STAGE_COLUMNS = {stage: f"{stage}_s" for stage in RUN_STAGES}
+TIMES_COLUMNS = (*STAGE_COLUMNS.values(), "cold", "runtime_revision")
+"""The columns of a run row that hold its StageTimes."""
 
 _JOB = Prepared(JobTable.select().where(JobTable.id == slot(JobTable.id)))
 _WARNINGS = Prepared(
@@ -83,6 +88,19 @@ def job_with(row: Row, warnings: tuple[str, ...]) -> Job:
     """Return the job of a whole job row and the warnings of its timeline."""
     alike = {name: row[name] for name in _ALIKE}
     return Job(**alike, state=JobState(row["state"]), warnings=warnings)
+
+
+def times_of(row: Row) -> StageTimes:
+    """Return the times of the stages of a whole run row."""
+    measured = {stage: row[column] for stage, column in STAGE_COLUMNS.items()}
+    seconds = {stage: seconds for stage, seconds in measured.items() if seconds > 0}
+    return StageTimes(seconds, row["cold"], row["runtime_revision"])
+
+
+def times_row(times: StageTimes) -> Row:
+    """Return `times` as columns of a run row."""
+    seconds = {column: times.seconds.get(stage, 0.0) for stage, column in STAGE_COLUMNS.items()}
+    return {**seconds, "cold": times.cold, "runtime_revision": times.revision}
 
 
 def event_of(row: Row) -> Event:

@@ -10,11 +10,14 @@ from peewee import Select, fn
 
 from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStatistics
 from segint_grpc.domain.jobs import JobState
+from segint_grpc.domain.run_times import RUNS_REMEMBERED as TIMES_REMEMBERED
+from segint_grpc.domain.run_times import RunTimes
 from segint_grpc.domain.timeline import RunOutcome
 from segint_grpc.store.database import Database, Row, Transaction
+from segint_grpc.store.job_rows import times_of
 from segint_grpc.store.moments import MICROSECOND
 from segint_grpc.store.prepared import Prepared, slot
-from segint_grpc.store.schema import JobTable, RunTable, VolumeTable
+from segint_grpc.store.schema import JobTable, RunTable, RuntimeTable, VolumeTable
 
 MEDIAN, P95 = 50, 95
 RUNS_REMEMBERED = 200
@@ -65,6 +68,12 @@ class StatisticsStore:
         with self._database.read() as transaction:
             return [MemoryUse(**row) for row in transaction.ask(_MEMORY, model_id=version_id)]
 
+    def run_times(self, version_id: str) -> list[RunTimes]:
+        """Return how long the newest good runs with a version's present runtime took, newest first."""
+        with self._database.read() as transaction:
+            rows = transaction.ask(_TIMES, model_id=version_id, version=version_id)
+        return [RunTimes(row["voxels"], times_of(row)) for row in rows]
+
 
 def _newest_runs(*columns: Any) -> Any:
     """Return the select of the newest runs that succeeded, of the version in the slot `model_id`."""
@@ -77,6 +86,18 @@ _MEMORY = Prepared(
     _newest_runs(RunTable.voxels, RunTable.peak_memory_bytes).where(
         RunTable.voxels > 0, RunTable.peak_memory_bytes > 0
     )
+)
+_TIMES = Prepared(
+    _newest_runs(RunTable)
+    .where(
+        RunTable.voxels > 0,
+        RunTable.infer_s > 0,
+        RunTable.runtime_revision
+        == RuntimeTable.select(RuntimeTable.revision).where(
+            RuntimeTable.version == slot(RuntimeTable.version)
+        ),
+    )
+    .limit(TIMES_REMEMBERED)
 )
 _VOLUMES = Prepared(
     VolumeTable.select(VolumeTable.structure_id, VolumeTable.volume_ml)

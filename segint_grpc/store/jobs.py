@@ -66,6 +66,11 @@ class JobStore(JobReader):
             _record(transaction, entry, job.id)
             return job, False
 
+    def posted_before(self, new: NewJob) -> bool:
+        """Return whether `new` is a repeated post, see `receive`."""
+        with self._database.read() as transaction:
+            return _same_post(transaction, new) is not None
+
     def queue(self, job_id: str, warnings: Sequence[str] = ()) -> Job:
         """Let a received job wait for a slot, its voxels checked with `warnings`. Raises StaleLease."""
         change = Change({JobState.RECEIVED}, JobState.QUEUED, {"stage": Stage.QUEUE})

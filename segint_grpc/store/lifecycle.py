@@ -29,7 +29,7 @@ from segint_grpc.domain.jobs import (
 )
 from segint_grpc.domain.timeline import EventKind, RunOutcome
 from segint_grpc.store.database import Row, Transaction
-from segint_grpc.store.job_rows import job_with
+from segint_grpc.store.job_rows import TIMES_COLUMNS, job_with, times_row
 from segint_grpc.store.moments import MICROSECOND
 from segint_grpc.store.prepared import Prepared
 from segint_grpc.store.prepared import slot as value
@@ -64,7 +64,8 @@ _KEEP_VOLUME = Prepared(
         run=_RUN_ID, structure_id=value(VolumeTable.structure_id), volume_ml=value(VolumeTable.volume_ml)
     )
 )
-_ENDED = ("ended_at", "outcome", "reason", "peak_memory_bytes", "voxels")
+_ENDED = ("ended_at", "outcome", "reason", "peak_memory_bytes", "voxels", *TIMES_COLUMNS)
+_NOTHING = Result(size_bytes=0, sha256="")
 _END_RUN = Prepared(
     RunTable.update(**{name: value(getattr(RunTable, name)) for name in _ENDED}).where(
         RunTable.job == value(RunTable.job), RunTable.ended_at.is_null()
@@ -237,9 +238,9 @@ def cut_short(transaction: Transaction, job_id: str, reason: str, attempts_max: 
 
 
 def _end_run(transaction: Transaction, job_id: str, change: Change, at: datetime) -> None:
-    measured = {"peak_memory_bytes": 0, "voxels": 0}
-    if change.result:
-        measured = {"peak_memory_bytes": change.result.peak_memory_bytes, "voxels": change.result.voxels}
+    result = change.result or _NOTHING
+    measured = {"peak_memory_bytes": result.peak_memory_bytes, "voxels": result.voxels}
+    measured |= times_row(result.times)
     ended = {"ended_at": at, "outcome": change.outcome, "reason": change.detail}
     transaction.do(_END_RUN, job=job_id, **ended, **measured)
 

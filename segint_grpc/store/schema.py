@@ -65,6 +65,7 @@ class JobTable(Model):
     attempt = IntegerField(default=0)
     token = TextField(default="")
     lease_until = MomentField(null=True)
+    voxels = BigIntegerField(default=0)
 
     class Meta:
         """Peewee's settings of the table."""
@@ -74,7 +75,10 @@ class JobTable(Model):
 
 
 class RunTable(Model):
-    """The runs of the jobs; `ended_at` and `outcome` are null while one goes on."""
+    """The runs of the jobs; `ended_at` and `outcome` are null while one goes on.
+
+    What is measured is 0 where it was not; see StageTimes in domain/jobs.py for the stages.
+    """
 
     id = BigAutoField()
     job = ForeignKeyField(JobTable, on_delete="CASCADE")
@@ -86,6 +90,13 @@ class RunTable(Model):
     reason = TextField(default="")
     peak_memory_bytes = BigIntegerField(default=0)
     voxels = BigIntegerField(default=0)
+    runtime_revision = IntegerField(default=0)
+    cold = BooleanField(default=False)
+    load_s = DoubleField(default=0.0)
+    prepare_s = DoubleField(default=0.0)
+    infer_s = DoubleField(default=0.0)
+    restore_s = DoubleField(default=0.0)
+    encode_s = DoubleField(default=0.0)
 
     class Meta:
         """Peewee's settings of the table."""

@@ -16,14 +16,13 @@ from segint_grpc.backends import load_backend
 from segint_grpc.backends.base import BackEnd, Channel, ModelSource, StructureSpec
 from segint_grpc.domain.jobs import Result, Stage
 from segint_grpc.domain.plausibility import MaskReview
+from segint_grpc.domain.progress import clamped
 from segint_grpc.wire.model_output_writer import write_model_output
 from segint_grpc.worker import messages, output
 from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
 
-LOAD_PERCENT = 2
-PREPARE_PERCENT = 5
-INFER_PERCENT = (10, 90)
-ENCODE_PERCENT = (90, 99)
+STEPS = 100
+"""A stage says at most so many times how far it is: a message costs both processes time."""
 
 
 class JobRun:
@@ -33,7 +32,7 @@ class JobRun:
         """Say what happens through `send` (worker/messages.py)."""
         self._send = send
         self._backend: BackEnd | None = None
-        self._said = (0, "")
+        self._said: tuple[Stage, int] | None = None
 
     def say(self, kind: str, **facts: Any) -> None:
         """Send one message."""
@@ -47,15 +46,14 @@ class JobRun:
             InvalidModel: the model cannot be loaded.
             Exception: whatever the model raises.
         """
-        self._said = (0, "")
+        self._said = None
         version = Model_pb2.ModelVersion.FromString(task.model.version)
         backend = self._loaded(task.model, version)
-        self._progress(PREPARE_PERCENT, Stage.PREPARE)
+        self._progress(Stage.PREPARE)
         channels = [map_channel(channel) for channel in task.channels]
-        low, high = INFER_PERCENT
-        self._progress(low, Stage.INFER)
-        made = backend.predict(channels, lambda share: self._share(low, high, share, Stage.INFER))
-        self._progress(high, Stage.ENCODE)
+        self._progress(Stage.INFER)
+        made = backend.predict(channels, lambda share: self._progress(Stage.INFER, share))
+        self._progress(Stage.ENCODE)
         masks = output.check(made, version.Structures, channels)
         review = MaskReview(version.Structures)
         result = write_model_output(task.result, version, self._counted(masks, review, channels))
@@ -68,13 +66,13 @@ class JobRun:
 
     def load(self, model: ModelTask) -> Result:
         """Load `model`, which writes nothing; raises as `run`."""
-        self._said = (0, "")
+        self._said = None
         self._loaded(model, Model_pb2.ModelVersion.FromString(model.version))
         return Result(size_bytes=0, sha256="")
 
     def _loaded(self, model: ModelTask, version: Model_pb2.ModelVersion) -> BackEnd:
-        self._progress(LOAD_PERCENT, Stage.LOAD)
         if self._backend is None:
+            self._progress(Stage.LOAD)
             backend = load_backend(model.backend)
             source = source_of(model, version)
             backend.check(source)
@@ -85,22 +83,17 @@ class JobRun:
     def _counted(
         self, masks: Sequence[output.StructureMask], review: MaskReview, channels: Sequence[Channel]
     ) -> Iterator[output.StructureMask]:
-        low, high = ENCODE_PERCENT
         for done, (structure, mask_kji) in enumerate(masks):
-            self._share(low, high, done / len(masks), Stage.ENCODE)
+            self._progress(Stage.ENCODE, done / len(masks))
             review.look(done, mask_kji, output.grid(structure, channels))
             yield structure, mask_kji
 
-    def _share(self, low: int, high: int, share: float, stage: Stage) -> None:
-        # A model's own share may be anything, NaN included, which compares false with all numbers.
-        share = min(float(share), 1.0) if share > 0 else 0.0
-        self._progress(low + int((high - low) * share), stage)
-
-    def _progress(self, percent: int, stage: Stage) -> None:
-        said = (max(percent, self._said[0]), stage.value)
+    def _progress(self, stage: Stage, share: float = 0.0) -> None:
+        """Say that `share` of `stage` is done; what that is in percent of the job is the core's affair."""
+        said = (stage, int(clamped(share) * STEPS))
         if said != self._said:
             self._said = said
-            self.say(messages.PROGRESS, percent=said[0], stage=said[1])
+            self.say(messages.PROGRESS, stage=stage.value, share=said[1] / STEPS)
 
 
 def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import Result
+from segint_grpc.domain.jobs import Result, Stage
+from segint_grpc.domain.progress import Position, clamped
 from segint_grpc.worker import messages
 from segint_grpc.worker.task import LoadTask, RunTask
 
-Report = Callable[[int, str], None]
-"""Takes a run's percent (0 to 99, never falling) and stage (domain.jobs.Stage)."""
+Report = Callable[[Stage, float], None]
+"""Takes the stage that a run has reached and the share of it (0 to 1) that is done; neither goes back."""
 
 SILENCE_S = 0.5
 """How long a process whose connection is cut may live on: its exit code follows at once if it is dying."""
@@ -41,7 +42,7 @@ class ModelProcess:
         self._kill = kill
         self._kill_reason: errors.SegIntError | None = None
         self._heard = b""
-        self._percent = 0
+        self._at: Position | None = None
         self._report: Report | None = None
         self._outcome: asyncio.Future[Result] | None = None
         connection.setblocking(False)
@@ -58,7 +59,7 @@ class ModelProcess:
             raise errors.RunCutShort("The model's process ended before the job began.")
         outcome: asyncio.Future[Result] = self._loop.create_future()
         self._outcome = outcome
-        self._report, self._percent = report, 0
+        self._report, self._at = report, None
         sending = self._loop.create_task(self._send(task))
         try:
             return await outcome
@@ -162,17 +163,19 @@ class ModelProcess:
             self.pid = int(message["pid"])
             self.ready.set_result(True)
         elif message["kind"] == messages.PROGRESS:
-            self._pass_on(int(message["percent"]), str(message["stage"]))
+            self._pass_on(Position(Stage(message["stage"]), clamped(message["share"])))
         elif message["kind"] == messages.DONE:
             self._settle(_result(message))
         elif message["kind"] == messages.FAILED:
             self._settle(_failure(message))
 
-    def _pass_on(self, percent: int, stage: str) -> None:
-        self._percent = max(self._percent, min(percent, 99))
+    def _pass_on(self, at: Position) -> None:
+        if self._at is not None and not at.follows(self._at):
+            return
+        self._at = at
         try:
             if self._report is not None:
-                self._report(self._percent, stage)
+                self._report(at.stage, at.share)
         except Exception as error:
             # Raised by the pool's user, who hears of it where the run is awaited.
             self._settle(error)

@@ -108,7 +108,7 @@ class WorkerPool:
         await self._nursery.close()
 
     async def run(self, slot: str, task: RunTask, report: Report) -> Result:
-        """Run `task` for `slot`, calling `report(percent, stage)` as it goes on.
+        """Run `task` for `slot`, calling `report(stage, share)` as it goes on.
 
         A cancelled caller has the process killed (SIGKILL) and waits for its death. A process whose run
         failed in any way is never used again.
@@ -124,7 +124,7 @@ class WorkerPool:
 
         It is kept as after a job: as long as there is room, the others that are idle going first.
         """
-        seat, _ = await self._served("", task, lambda percent, stage: None)
+        seat, _ = await self._served("", task, lambda stage, share: None)
         pid = seat.process.pid
         return Loaded(seat.version_id, pid, kernel.resident_bytes(pid), busy=False)
 

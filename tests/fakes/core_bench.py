@@ -53,7 +53,10 @@ class ShiftedClock:
 
 
 class Gate:
-    """Where models wait, half done, until the test opens it."""
+    """Where models wait, half done, until the test opens it.
+
+    Their jobs are then further than 20 %, what ever weight the stages have by then.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -30,7 +30,7 @@ async def _own(folder: Path) -> None:
         await pool.wait_ready()
         say("ready", *sorted({"torch", "grpc", "peewee"} & set(sys.modules)))
         task = bench.task(bench.model(BUSY))
-        await pool.run("slot-1", task, lambda percent, stage: say("busy") if percent == 50 else None)
+        await pool.run("slot-1", task, lambda stage, share: say("busy") if share == 0.5 else None)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from generated.radiomics import Model_pb2
 from segint_grpc.domain.geometry import Geometry
+from segint_grpc.domain.jobs import Stage
 from segint_grpc.worker.pool import PoolOptions
 from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
 
@@ -162,5 +163,5 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def ignore(percent: int, stage: str) -> None:
+def ignore(stage: Stage, share: float) -> None:
     """A report that nobody reads."""

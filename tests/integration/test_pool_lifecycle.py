@@ -31,7 +31,7 @@ def bench(tmp_path: Path) -> Bench:
 async def begun(pool: WorkerPool, bench: Bench) -> asyncio.Task[object]:
     half = asyncio.Event()
     task = bench.task(bench.model(HOLD_THE_GIL))
-    run = pool.run("slot-1", task, lambda percent, stage: half.set() if percent == 50 else None)
+    run = pool.run("slot-1", task, lambda stage, share: half.set() if share == 0.5 else None)
     job = asyncio.create_task(run)
     waiting = asyncio.create_task(half.wait())
     await asyncio.wait([job, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from segint_grpc import errors
-from segint_grpc.domain.jobs import Result
+from segint_grpc.domain.jobs import Result, Stage
 from segint_grpc.worker import fork_server
 from segint_grpc.worker.pool import WorkerPool
 from segint_grpc.worker.task import RunTask
@@ -40,7 +40,7 @@ class Stand:
         half = asyncio.Event()
         task = self.bench.task(self.bench.model(source))
         run = asyncio.create_task(
-            self.pool.run("slot-1", task, lambda percent, stage: half.set() if percent == 50 else None)
+            self.pool.run("slot-1", task, lambda stage, share: half.set() if share == 0.5 else None)
         )
         waiting = asyncio.create_task(half.wait())
         await asyncio.wait([run, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -75,14 +75,12 @@ async def test_a_threshold_equals_numpys_own_voxel_for_voxel(stand: Stand) -> No
 
 
 async def test_progress_is_the_models_own_and_never_falls(stand: Stand) -> None:
-    said: list[tuple[int, str]] = []
+    said: list[tuple[Stage, float]] = []
     source = doing("for share in (0.25, 0.75, 0.5, float('nan'), 7, 1.0): progress(share)")
     task = stand.bench.task(stand.bench.model(source))
-    await stand.pool.run("slot-1", task, lambda percent, stage: said.append((percent, stage)))
-    assert said == sorted(said, key=lambda step: step[0])
-    assert said[:3] == [(2, "load"), (5, "prepare"), (10, "infer")]
-    assert {(30, "infer"), (70, "infer"), (90, "infer"), (90, "encode")} <= set(said)
-    assert said[-1][0] <= 99
+    await stand.pool.run("slot-1", task, lambda stage, share: said.append((stage, share)))
+    inferred = [(Stage.INFER, share) for share in (0.0, 0.25, 0.75, 1.0)]
+    assert said == [(Stage.LOAD, 0.0), (Stage.PREPARE, 0.0), *inferred, (Stage.ENCODE, 0.0)]
 
 
 DEATHS = [
@@ -258,7 +256,7 @@ async def test_a_result_that_cannot_be_written_is_an_error_of_the_job(stand: Sta
 
 
 async def test_a_report_that_raises_ends_the_run_with_its_error(stand: Stand) -> None:
-    def refuse(percent: int, stage: str) -> None:
+    def refuse(stage: Stage, share: float) -> None:
         raise errors.StaleLease
 
     with pytest.raises(errors.StaleLease):

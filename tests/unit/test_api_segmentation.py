@@ -11,7 +11,7 @@ from generated.radiomics import Model_pb2
 from generated.segint.v1 import job_pb2
 from segint_grpc.api.segmentation import STATES, progress_of
 from segint_grpc.domain.jobs import Job, JobState
-from segint_grpc.service.jobs import JobView
+from segint_grpc.service.job_view import JobView
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ErrorCodes = Model_pb2.SegmentationProgress.ErrorCodes

@@ -35,6 +35,13 @@ async def test_an_event_that_the_stream_cuts_off_is_dropped() -> None:
     assert await events('data: {"percent": 1}\n') == []
 
 
+async def test_what_remains_is_read_where_the_server_knows_it() -> None:
+    known = '{"percent": 7, "remaining_s": 40, "remaining_low_s": 30.5, "remaining_high_s": 60}'
+    unknown = '{"percent": 7, "remaining_s": null, "remaining_low_s": null, "remaining_high_s": null}'
+    told = await events(f"data: {known}\n\ndata: {unknown}\n\n")
+    assert [event.remaining_s for event in told] == [(30.5, 40.0, 60.0), None]
+
+
 async def test_percent_stays_within_bounds() -> None:
     text = 'data: {"percent": 250}\n\ndata: {"percent": -3}\n\n'
     assert [event.percent for event in await events(text)] == [100, 0]

@@ -7,6 +7,7 @@ import io
 from rich.console import Console
 
 from segint_grpc.cli.progress_bar import SegmentationBar
+from segint_grpc.cli.time_left import TimeLeft
 from segint_grpc.client.events import JobEvent
 
 
@@ -37,6 +38,28 @@ def test_without_a_terminal_each_news_is_one_line() -> None:
         "   40 %  the model is running",
         "   60 %  a stage of a later server",
     ]
+
+
+def test_how_long_it_takes_yet_is_shown_and_counted_down() -> None:
+    now = 100.0
+    left = TimeLeft((35.0, 40.0, 50.0), clock=lambda: now)
+    assert left.words == "about 40 s left"
+    now += 10
+    assert left.words == "about 30 s left"
+    now += 100
+    assert left.words == ""
+
+
+def test_how_long_it_takes_yet_is_in_the_bar_and_in_the_lines() -> None:
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
+        with SegmentationBar(console) as bar:
+            bar.leg("run")
+            bar.job(JobEvent(40, stage="infer", state="running", remaining_s=(35.0, 40.0, 50.0)))
+            bar.job(JobEvent(41))
+            bar._progress.refresh()
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "about 40 s left" in text
 
 
 def test_on_a_terminal_the_bars_end_full() -> None:

@@ -18,6 +18,7 @@ QUEUED, RUNNING, SUCCEEDED = (
     job_pb2.JOB_STATE_RUNNING,
     job_pb2.JOB_STATE_SUCCEEDED,
 )
+LEFT = job_pb2.Remaining(low_s=35, expected_s=40, high_s=50)
 
 
 def a_job(name: str, state: job_pb2.JobState, ended_s: float | None = None) -> job_pb2.JobProgress:
@@ -42,6 +43,10 @@ def drawn(*changes: list[job_pb2.JobProgress]) -> str:
         (a_job("a", SUCCEEDED), "succeeded"),
         (job_pb2.JobProgress(state=QUEUED, jobs_ahead=3), "queued, 3 ahead"),
         (job_pb2.JobProgress(state=QUEUED), "queued"),
+        (
+            job_pb2.JobProgress(state=QUEUED, jobs_ahead=1, remaining=LEFT),
+            "queued, 1 ahead, about 40 s left",
+        ),
     ],
 )
 def test_a_state_is_told_in_words(job: job_pb2.JobProgress, words: str) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from segint_grpc import errors
+from segint_grpc.service import board as board_module
 from segint_grpc.service.board import Board, Changes
 
 
@@ -52,6 +53,19 @@ async def test_what_changed_before_the_stop_is_told_before_the_watch_ends() -> N
         assert await watch.changes() == Changes({"id"})
         with pytest.raises(errors.Unavailable):
             await watch.changes()
+
+
+async def test_who_waits_is_told_once_that_the_queue_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_module, "QUEUE_NEWS_S", 0)
+    board = Board()
+    with board.watching("waits") as one, board.watching("runs") as other:
+        one.waits = True
+        for job_id in ("a", "b", "c"):
+            board.publish(job_id)
+        assert await one.changes() == Changes(queue=True)
+        for watch in (one, other):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(watch.changes(), 0.01)
 
 
 async def test_a_change_of_the_models_reaches_those_who_watch_everything() -> None:

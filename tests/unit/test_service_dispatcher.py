@@ -59,7 +59,7 @@ async def test_a_run_that_has_lost_its_job_ends_and_its_slot_serves_the_next(
     async with core_bench(pool, tmp_path) as core:
         model = await core.model("Stuck", core.gate().wait)
         job = await core.submit(scan(), model)
-        await core.until(job.id, percent=50)
+        await core.until(job.id, percent=20)
         core.store.jobs.cancel(job.id)
         assert (await core.ended((await core.submit(scan())).id)).state is JobState.SUCCEEDED
 
@@ -99,7 +99,7 @@ async def test_a_jump_of_the_clock_takes_no_job_from_its_run(
         gate = core.gate()
         job = await core.submit(scan(), await core.model("Gate", gate.wait))
         for seconds in (40, 80, 120):
-            await core.until(job.id, percent=50)
+            await core.until(job.id, percent=20)
             clock.ahead = timedelta(seconds=seconds)
             await a_round_of_housekeeping(core)
         gate.open()
@@ -115,12 +115,12 @@ async def test_a_job_that_was_given_to_another_run_ends_once_and_both_slots_go_o
         gate = core.gate()
         model = await core.model("Gate", gate.wait)
         job = await core.submit(scan(1), model)
-        await core.until(job.id, percent=50)
+        await core.until(job.id, percent=20)
         clock.ahead = timedelta(seconds=40)
         core.store.jobs.reclaim(2)
         other = await core.submit(scan(2), model)
         for each in (job, other):
-            await core.until(each.id, percent=50)
+            await core.until(each.id, percent=20)
         gate.open()
         assert [(await core.ended(each.id)).state for each in (job, other)] == [JobState.SUCCEEDED] * 2
         assert [run.outcome for run in core.store.jobs.runs(job.id)] == [
@@ -129,7 +129,7 @@ async def test_a_job_that_was_given_to_another_run_ends_once_and_both_slots_go_o
         ]
         gate.path.unlink()
         for waiting in [await core.submit(scan(seed), model) for seed in (3, 4)]:
-            assert (await core.until(waiting.id, percent=50)).state is JobState.RUNNING
+            assert (await core.until(waiting.id, percent=20)).state is JobState.RUNNING
 
 
 async def test_what_a_model_says_in_no_known_alphabet_is_still_its_job_s_error(
@@ -146,7 +146,7 @@ async def test_a_killed_model_process_gives_its_job_a_second_run(pool: WorkerPoo
     async with core_bench(pool, tmp_path) as core:
         gate = core.gate()
         job = await core.submit(scan(), await core.model("Gate", gate.wait))
-        await core.until(job.id, percent=50)
+        await core.until(job.id, percent=20)
         gate.open()
         os.kill(next(loaded.pid for loaded in pool.loaded() if loaded.busy), signal.SIGKILL)
         job = await core.ended(job.id)

@@ -64,7 +64,7 @@ async def test_a_home_whose_disk_is_full_for_a_while_goes_on_where_it_was(
         async with core_bench(pool, tmp_path, slots=int(running)) as core:
             gate = core.gate()
             job = await core.submit(scan(), await core.model("Gate", gate.wait))
-            await core.until(job.id, percent=50 if running else 0, state=None if running else JobState.QUEUED)
+            await core.until(job.id, percent=20 if running else 0, state=None if running else JobState.QUEUED)
             fill(filler)
             gate.open()
             if not running:

@@ -63,7 +63,7 @@ async def test_a_cancellation_is_carried_through_when_its_caller_goes_away(
     async with core_bench(pool, tmp_path) as core:
         model = await core.model("Stuck", core.gate().wait)
         job = await core.submit(scan(), model)
-        await core.until(job.id, percent=50)
+        await core.until(job.id, percent=20)
         async with asyncio.timeout(10):
             watching = asyncio.create_task(core.ended(job.id))
             await abandon_once_cancelled(core, job)

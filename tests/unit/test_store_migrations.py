@@ -222,3 +222,22 @@ def test_what_was_offered_before_states_existed_stays_offered_and_its_code_appro
         assert store.models.set_runtime("idle", RuntimeRecord("phantom")).runtime
         kinds = [(event.kind, event.canonical_name) for event in store.model_events.events()]
     assert kinds == [("imported", "Thorax"), ("imported", "Pelvis"), ("runtime set", "Thorax")]
+
+
+def test_jobs_and_runs_from_before_their_stages_were_timed_have_no_times(home: Home) -> None:
+    migrate(home, START, known_migrations()[:3])
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.executescript(
+            """INSERT INTO job (id, model_id, state, percent, stage, error_code, error_text, caller,
+                client_version, request_id, body_sha256, body_bytes, body_kept, result_sha256, result_kept,
+                submitted_at, deadline_at, attempt, token, finished_at, result_bytes)
+            VALUES ('11111111-1111-4111-8111-111111111111', 'Liver', 'succeeded', 100, 'done', '', '', 'me',
+                '', '', 'aa', 5, 0, 'bb', 1, 1, 2, 1, '', 3, 4);
+            INSERT INTO run (job_id, attempt, slot, started_at, ended_at, outcome, reason, peak_memory_bytes,
+                voxels) VALUES ('11111111-1111-4111-8111-111111111111', 1, 'slot-0', 1, 3, 'succeeded', '',
+                9, 8);"""
+        )
+    with open_store(home) as store:
+        assert store.jobs.get("11111111-1111-4111-8111-111111111111").voxels == 0
+        assert store.statistics.run_times("Liver") == []
+        assert [use.voxels for use in store.statistics.memory("Liver")] == [8]

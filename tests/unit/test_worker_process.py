@@ -71,7 +71,12 @@ async def test_a_process_cannot_have_any_other_error_raised(wire: Wire, name: st
 
 @pytest.mark.parametrize(
     "line",
-    [b"no json\n", b"[1]\n", b'{"kind": "done"}\n', b'{"kind": "progress", "percent": "x", "stage": 1}\n'],
+    [
+        b"no json\n",
+        b"[1]\n",
+        b'{"kind": "done"}\n',
+        b'{"kind": "progress", "share": "x", "stage": "infer"}\n',
+    ],
 )
 async def test_a_process_that_talks_nonsense_is_killed(wire: Wire, line: bytes) -> None:
     with pytest.raises(errors.WorkerDied, match="no message"):

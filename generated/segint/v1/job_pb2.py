@@ -26,15 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from generated.radiomics import Model_pb2 as radiomics_dot_Model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13segint/v1/job.proto\x12\tsegint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15radiomics/Model.proto\"\xe8\x02\n\x0bJobProgress\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.segint.v1.JobState\x12\x31\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.Radiomics.SegmentationProgress\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x12\n\njobs_ahead\x18\x06 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x30\n\x0csubmitted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x0b \x03(\t*\xb2\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12JOB_STATE_RECEIVED\x10\x01\x12\x14\n\x10JOB_STATE_QUEUED\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x04\x12\x14\n\x10JOB_STATE_FAILED\x10\x05\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13segint/v1/job.proto\x12\tsegint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15radiomics/Model.proto\"\x91\x03\n\x0bJobProgress\x12\x17\n\x0fsegmentation_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.segint.v1.JobState\x12\x31\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.Radiomics.SegmentationProgress\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x12\n\njobs_ahead\x18\x06 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x30\n\x0csubmitted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x0b \x03(\t\x12\'\n\tremaining\x18\x0c \x01(\x0b\x32\x14.segint.v1.Remaining\">\n\tRemaining\x12\r\n\x05low_s\x18\x01 \x01(\x01\x12\x12\n\nexpected_s\x18\x02 \x01(\x01\x12\x0e\n\x06high_s\x18\x03 \x01(\x01*\xb2\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12JOB_STATE_RECEIVED\x10\x01\x12\x14\n\x10JOB_STATE_QUEUED\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x04\x12\x14\n\x10JOB_STATE_FAILED\x10\x05\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'segint.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=454
-  _globals['_JOBSTATE']._serialized_end=632
+  _globals['_JOBSTATE']._serialized_start=559
+  _globals['_JOBSTATE']._serialized_end=737
   _globals['_JOBPROGRESS']._serialized_start=91
-  _globals['_JOBPROGRESS']._serialized_end=451
+  _globals['_JOBPROGRESS']._serialized_end=492
+  _globals['_REMAINING']._serialized_start=494
+  _globals['_REMAINING']._serialized_end=556
 # @@protoc_insertion_point(module_scope)

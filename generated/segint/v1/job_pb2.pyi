@@ -29,7 +29,7 @@ JOB_STATE_FAILED: JobState
 JOB_STATE_CANCELLED: JobState
 
 class JobProgress(_message.Message):
-    __slots__ = ("segmentation_id", "model_id", "state", "progress", "stage", "jobs_ahead", "attempt", "submitted_at", "started_at", "finished_at", "warnings")
+    __slots__ = ("segmentation_id", "model_id", "state", "progress", "stage", "jobs_ahead", "attempt", "submitted_at", "started_at", "finished_at", "warnings", "remaining")
     SEGMENTATION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,7 @@ class JobProgress(_message.Message):
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
     segmentation_id: str
     model_id: str
     state: JobState
@@ -52,4 +53,15 @@ class JobProgress(_message.Message):
     started_at: _timestamp_pb2.Timestamp
     finished_at: _timestamp_pb2.Timestamp
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, segmentation_id: _Optional[str] = ..., model_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[_Model_pb2.SegmentationProgress, _Mapping]] = ..., stage: _Optional[str] = ..., jobs_ahead: _Optional[int] = ..., attempt: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    remaining: Remaining
+    def __init__(self, segmentation_id: _Optional[str] = ..., model_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[_Model_pb2.SegmentationProgress, _Mapping]] = ..., stage: _Optional[str] = ..., jobs_ahead: _Optional[int] = ..., attempt: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Union[Remaining, _Mapping]] = ...) -> None: ...
+
+class Remaining(_message.Message):
+    __slots__ = ("low_s", "expected_s", "high_s")
+    LOW_S_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_S_FIELD_NUMBER: _ClassVar[int]
+    HIGH_S_FIELD_NUMBER: _ClassVar[int]
+    low_s: float
+    expected_s: float
+    high_s: float
+    def __init__(self, low_s: _Optional[float] = ..., expected_s: _Optional[float] = ..., high_s: _Optional[float] = ...) -> None: ...

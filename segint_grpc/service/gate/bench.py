@@ -85,7 +85,7 @@ class Bench:
     async def _ended(self, task: RunTask, limit: Hung) -> Result:
         try:
             async with asyncio.timeout(limit.seconds):
-                return await self._process.run(task, lambda percent, stage: None)
+                return await self._process.run(task, lambda stage, share: None)
         except TimeoutError:
             raise errors.DeadlineExceeded(
                 f"The model did not finish within {limit.seconds:g} s (setting {limit.setting})."
