@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
@@ -72,7 +73,7 @@ class RunModel:
         """Learn from `runs`, of which there is at least one."""
         self._runs = len(runs)
         self._largest = max(run.voxels for run in runs)
-        self._typical = int(np.median([run.voxels for run in runs]))
+        self._typical = int(median(run.voxels for run in runs))
         self._sized = _is_sized(runs)
         self._lines = {stage: _line(runs, stage) for stage in SIZED}
         self._load_s = {cold: _median_load_s(runs, cold) for cold in (False, True)}
@@ -107,9 +108,9 @@ def _line(runs: Sequence[RunTimes], stage: Stage) -> SizeLine:
     line = line_through(medians)
     if line and line.start >= 0:
         return line
-    return SizeLine(0.0, float(np.median([seconds / voxels for voxels, seconds in medians.items()])))
+    return SizeLine(0.0, median(seconds / voxels for voxels, seconds in medians.items()))
 
 
 def _median_load_s(runs: Sequence[RunTimes], cold: bool) -> float:
     alike = [run.times.seconds.get(Stage.LOAD, 0.0) for run in runs if run.times.cold is cold]
-    return float(np.median(alike)) if alike else 0.0
+    return median(alike) if alike else 0.0

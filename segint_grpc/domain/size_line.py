@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def medians_by_size(measured: Iterable[tuple[int, float]]) -> dict[int, float]:
     by_size: dict[int, list[float]] = defaultdict(list)
     for voxels, measure in measured:
         by_size[voxels].append(measure)
-    return {voxels: float(np.median(by_size[voxels])) for voxels in sorted(by_size)}
+    return {voxels: float(median(by_size[voxels])) for voxels in sorted(by_size)}
 
 
 def line_through(medians: dict[int, float]) -> SizeLine | None:

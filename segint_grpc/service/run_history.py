@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
-from segint_grpc.domain.run_times import RUNS_REMEMBERED, RunModel, RunTimes
+from segint_grpc.domain.run_times import RUNS_ENOUGH, RUNS_REMEMBERED, RunModel, RunTimes
 from segint_grpc.service.hop import Hop
 from segint_grpc.store.store import Store
 
-LEARN_EVERY = 10
-"""Once it rests on this many runs or more, what is learnt is learnt anew for every tenth of them."""
+LEARN_EVERY_S = 1.0
+"""What has been learnt from enough runs is learnt anew after this at the earliest: small jobs are many."""
 
 
 class RunHistory:
@@ -42,7 +43,8 @@ class _Version:
     def __init__(self, newest_first: list[RunTimes]) -> None:
         self._runs = deque(reversed(newest_first), maxlen=RUNS_REMEMBERED)
         self._model: RunModel | None = None
-        self._unlearnt = len(self._runs)
+        self._learnt_at = 0.0
+        self._unlearnt = False
 
     def add(self, run: RunTimes) -> None:
         newest = max((known.times.revision for known in self._runs), default=0)
@@ -52,10 +54,12 @@ class _Version:
             self._runs.clear()
             self._model = None
         self._runs.append(run)
-        self._unlearnt += 1
+        self._unlearnt = True
 
     def model(self) -> RunModel | None:
-        if self._runs and (self._model is None or self._unlearnt * LEARN_EVERY >= len(self._runs)):
-            self._model = RunModel(self._runs)
-            self._unlearnt = 0
+        if self._runs and (self._model is None or (self._unlearnt and self._due())):
+            self._model, self._unlearnt, self._learnt_at = RunModel(self._runs), False, time.monotonic()
         return self._model
+
+    def _due(self) -> bool:
+        return len(self._runs) <= RUNS_ENOUGH or time.monotonic() - self._learnt_at >= LEARN_EVERY_S

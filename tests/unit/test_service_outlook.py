@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from segint_grpc import errors
+from segint_grpc.domain.job_lists import JobFilter
 from segint_grpc.domain.jobs import JobState, Stage
 from segint_grpc.service import board, outlook
+from segint_grpc.service.job_administration import JobAdministration
 from segint_grpc.worker.pool import WorkerPool
 from tests.fakes.core_bench import SAMPLE, SHAPE_KJI, CoreBench, core_bench, eventually, scan
 from tests.fakes.past_runs import add_runs
@@ -88,6 +90,25 @@ async def test_those_that_wait_hear_that_the_queue_has_moved(
             assert (await anext(watch)).jobs_ahead == 2
             await core.services.jobs.cancel(jobs[0].id)
             assert (await anext(watch)).jobs_ahead == 1
+
+
+async def test_who_follows_jobs_hears_that_the_queue_has_moved(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "QUEUE_NEWS_S", 0.01)
+    async with core_bench(pool, tmp_path, slots=0) as core:
+        running = core.services
+        parts = (running.context, running.jobs, running.submissions, running.dispatcher, running.outlook)
+        jobs = [await core.submit(scan(seed)) for seed in range(2)]
+        for job in jobs:
+            await core.until(job.id, state=JobState.QUEUED)
+        wanted = JobFilter(states=frozenset({JobState.QUEUED}))
+        async with aclosing(JobAdministration(*parts).follow(wanted)) as follower, asyncio.timeout(10):
+            places = {view.job.id: view.jobs_ahead for view in await anext(follower)}
+            assert places == {jobs[0].id: 0, jobs[1].id: 1}
+            await running.jobs.cancel(jobs[0].id)
+            while places[jobs[1].id]:
+                places |= {view.job.id: view.jobs_ahead for view in await anext(follower)}
 
 
 async def test_a_percentage_never_falls_when_the_run_begins_again(pool: WorkerPool, tmp_path: Path) -> None:
