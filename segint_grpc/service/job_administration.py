@@ -38,7 +38,11 @@ class _Followed:
     def __init__(self, wanted: JobFilter) -> None:
         self._wanted = wanted
         self._fitting: set[str] = set()
-        self.waiting: set[str] = set()
+        self._waiting: dict[str, JobView] = {}
+
+    @property
+    def waiting(self) -> set[str]:
+        return set(self._waiting)
 
     def concerns(self, job: Job) -> bool:
         return job.id in self._fitting or self._wanted.fits(job)
@@ -47,7 +51,15 @@ class _Followed:
         job_ids = {view.job.id for view in views}
         going_on = {view.job.id for view in views if self._wanted.fits(view.job) and not view.job.finished}
         self._fitting = self._fitting - job_ids | going_on
-        self.waiting = self.waiting - job_ids | (going_on & {view.job.id for view in views if view.waits})
+        for view in views:
+            self._waiting.pop(view.job.id, None)
+            if view.job.id in going_on and view.waits:
+                self._waiting[view.job.id] = view
+
+    def news(self, views: Sequence[JobView]) -> list[JobView]:
+        """Return those of `views` that are not what was shown of a job that waits."""
+        shown = self._waiting
+        return [view for view in views if view.job.id not in shown or view.differs_from(shown[view.job.id])]
 
 
 class JobAdministration:
@@ -94,11 +106,11 @@ class JobAdministration:
             while True:
                 changes = await watch.changes()
                 job_ids = changes.job_ids | (followed.waiting if changes.queue else set())
-                changed = [job for job in await self._jobs.known(job_ids) if followed.concerns(job)]
-                if changed:
-                    views = await self._outlook.views(changed)
-                    followed.note(views)
-                    yield views
+                known = [job for job in await self._jobs.known(job_ids) if followed.concerns(job)]
+                news = followed.news(await self._outlook.views(known))
+                if news:
+                    followed.note(news)
+                    yield news
 
     async def cancel(self, job_id: str) -> JobView:
         """End a job; one that has ended stays as it is. Raises UnknownJob."""
