@@ -55,7 +55,7 @@ class ShiftedClock:
 class Gate:
     """Where models wait, half done, until the test opens it.
 
-    Their jobs are then further than 20 %, what ever weight the stages have by then.
+    The first job of such a version is then further than 20 %; later ones go by what the first one took.
     """
 
     def __init__(self, path: Path) -> None:

@@ -129,7 +129,7 @@ async def test_a_job_that_was_given_to_another_run_ends_once_and_both_slots_go_o
         ]
         gate.path.unlink()
         for waiting in [await core.submit(scan(seed), model) for seed in (3, 4)]:
-            assert (await core.until(waiting.id, percent=20)).state is JobState.RUNNING
+            assert (await core.until(waiting.id, state=JobState.RUNNING)).state is JobState.RUNNING
 
 
 async def test_what_a_model_says_in_no_known_alphabet_is_still_its_job_s_error(
