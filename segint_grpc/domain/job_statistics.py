@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+RUNS_REMEMBERED = 200
+"""How many of a version's runs say what is usual for it: enough, and few enough to follow a change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:

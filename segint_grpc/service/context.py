@@ -31,5 +31,5 @@ class ServiceContext:
 
     @cached_property
     def history(self) -> RunHistory:
-        """How long the runs of each version take."""
+        """What the runs of each version took and made."""
         return RunHistory(self.store, self.hop)

@@ -17,7 +17,6 @@ from pathlib import Path
 from generated.radiomics.Model_pb2 import ModelVersion
 from segint_grpc import errors, logs
 from segint_grpc.domain.jobs import Job, Lease, Result
-from segint_grpc.domain.run_times import RunTimes
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import OUTAGES, RETRY_S
 from segint_grpc.service.models import Models
@@ -50,6 +49,7 @@ class Dispatcher:
         self._jobs = context.store.jobs
         self._media = context.store.media
         self._hop = context.hop
+        self._history = context.history
         self._models = models
         self._pool = pool
         self._unpacking = unpacking
@@ -198,8 +198,9 @@ class Dispatcher:
                 result = await self._pool.run(slot, task, reports.take)
             result = replace(result, times=reports.times(task.model.revision))
             version = ModelVersion.FromString(task.model.version)
-            ended = await self._hop.complete(self._keep, temporary, lease, result, version)
-            self._context.history.add(job.model_id, RunTimes(result.voxels, result.times))
+            result = with_unusual_volumes(result, version, await self._history.volumes_ml(job.model_id))
+            ended = await self._hop.complete(self._keep, temporary, lease, result)
+            self._history.add(job.model_id, result)
             return ended
         except TimeoutError:
             limit_s = self._context.settings.job_deadline_s
@@ -209,9 +210,8 @@ class Dispatcher:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _keep(self, temporary: Path, lease: Lease, result: Result, version: ModelVersion) -> Job:
+    def _keep(self, temporary: Path, lease: Lease, result: Result) -> Job:
         """Make the result durable, then the success; where one fails neither stays."""
-        result = with_unusual_volumes(self._context.store, version, result)
         try:
             self._media.publish(temporary, self._media.result_path(lease.job_id))
             return self._jobs.succeed(lease, result)

@@ -70,7 +70,8 @@ class Housekeeping:
         while True:
             try:
                 await self._expire()
-                await self._hop.run(self._forget)
+                if await self._hop.run(self._forget):
+                    self._context.history.forget_all()
                 if time.monotonic() >= files_at:
                     files_at = time.monotonic() + FILES_EVERY_S
                     await self._models.files.drop_unused(UNUSED_FILE_S)
@@ -101,16 +102,20 @@ class Housekeeping:
         while pruned := await self._hop.run(self._store.audit.prune, lifetime_s):
             log.info("records of the audit log are past their lifetime", extra={"pruned": pruned})
 
-    def _forget(self) -> None:
-        """Remove what is past its retention: first the files, then the note that they are gone."""
+    def _forget(self) -> bool:
+        """Remove what is past its retention: first the files, then the note that they are gone.
+
+        Returns whether jobs are gone for good.
+        """
         retention, media = self._store.retention, self._store.media
         due = retention.due(self._lifetimes)
         retention.forget_bodies(self._gone(due.bodies, media.remove_body))
         retention.forget_results(self._gone(due.results, media.remove_result))
-        deleted = retention.delete_rows(due.rows)
-        deleted += retention.delete_unlinked_opinions(self._lifetimes.row_s)
-        if deleted or self._store.traces_left:
+        jobs = retention.delete_rows(due.rows)
+        opinions = retention.delete_unlinked_opinions(self._lifetimes.row_s)
+        if jobs or opinions or self._store.traces_left:
             self._store.erase()
+        return jobs > 0
 
     def _gone(self, job_ids: Sequence[str], remove: Callable[[str], None]) -> list[str]:
         """Return those whose file could be removed; one that cannot be must not keep the others."""

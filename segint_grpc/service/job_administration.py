@@ -77,6 +77,7 @@ class JobAdministration:
         self._store = context.store
         self._hop = context.hop
         self._board = context.board
+        self._history = context.history
         self._retention_s = context.settings.failed_body_retention_s
         self._jobs = jobs
         self._submissions = submissions
@@ -152,6 +153,7 @@ class JobAdministration:
         # Its run may be about to clean up after itself.
         await self._dispatcher.drop(job)
         await self._hop.complete(self._delete, job.id)
+        self._history.forget(job.model_id)
         log.info("job deleted", extra={"deleted": job.id})
 
     async def input(self, job_id: str) -> tuple[Job, Path]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from generated.radiomics import Model_pb2, Primitives3D_pb2
 from segint_grpc import errors
-from segint_grpc.domain.memory_need import predicted_bytes
-from segint_grpc.store.store import Store
+from segint_grpc.domain.memory_need import MemoryModel
 
 STARTING_BYTES = 256 * 1024**2
 """What a process holds before it loads a model: torch and NumPy, 217 MB measured. The limit is beyond it."""
@@ -14,15 +13,14 @@ _GIB = 1024**3
 
 
 class MemoryFit:
-    """Knows what a model's process may take. Blocking: reach it by a hop."""
+    """Knows what a model's process may take."""
 
-    def __init__(self, store: Store, limit_bytes: int, voxels_max: int) -> None:
-        """Go by the runs in `store`; `limit_bytes` is what a process may take beyond what it starts with.
+    def __init__(self, limit_bytes: int, voxels_max: int) -> None:
+        """Take `limit_bytes` as what a process may take beyond what it starts with.
 
         Volumes of more than `voxels_max` voxels are none of its business: most of them are not what
         they say, and their jobs fail for that.
         """
-        self._statistics = store.statistics
         self._limit_bytes = limit_bytes
         self._voxels_max = voxels_max
 
@@ -31,16 +29,16 @@ class MemoryFit:
         sizes = [volume.Width * volume.Height * volume.Depth for volume in _volumes(message)]
         return 0 if max(sizes, default=0) > self._voxels_max else sum(sizes)
 
-    def check(self, message: Model_pb2.ModelInput, version_id: str) -> None:
-        """Let a scan pass that is expected to fit, or of which nothing is known.
+    def check(self, message: Model_pb2.ModelInput, version_id: str, past: MemoryModel | None) -> None:
+        """Let a scan pass that is expected to fit by the version's `past`, or of which nothing is known.
 
         Raises:
             TooLarge: it is not; the message has what is expected and what there is.
         """
         voxels = self.voxels(message)
-        if not voxels:
+        if not voxels or past is None:
             return
-        expected = predicted_bytes(self._statistics.memory(version_id), voxels) - STARTING_BYTES
+        expected = past.expected_bytes(voxels) - STARTING_BYTES
         if expected > self._limit_bytes:
             raise errors.TooLarge(
                 f"The scan has {voxels} voxels, for which {version_id!r} is expected to need "

@@ -90,7 +90,7 @@ class Outlook:
         position = self._positions.get(job.id)
         if position is None:
             return None
-        at, model = position(), await self._history.of(job.model_id)
+        at, model = position(), await self._history.times(job.model_id)
         return from_here(model.expect(job.voxels, at.cold) if model else None, at)
 
     async def _current(self, job_id: str = "") -> _Forecast:
@@ -113,7 +113,7 @@ class Outlook:
 
     async def _whole(self, job: Job, warm: set[str]) -> Remaining:
         """Return what the job's run takes, and count its version as loaded from then on."""
-        model = await self._history.of(job.model_id)
+        model = await self._history.times(job.model_id)
         cold = job.model_id not in warm
         warm.add(job.model_id)
         return of_run(model.expect(job.voxels, cold)) if model else UNKNOWN

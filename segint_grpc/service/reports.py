@@ -91,7 +91,7 @@ class Reports:
     async def _learnt_weights(self) -> Weights:
         """Return what the stages weigh, the same for the whole run: others would let the percentage jump."""
         if self._weights is None:
-            model = await self._context.history.of(self._job.model_id)
+            model = await self._context.history.times(self._job.model_id)
             expected = model.expect(self._job.voxels, self._at.cold) if model else None
             self._weights = expected.seconds if expected else PRIOR
         return self._weights

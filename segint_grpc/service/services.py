@@ -68,7 +68,7 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
         stack.push_async_callback(unpacking.close)
         dispatcher = Dispatcher(context, models, pool, unpacking, work)
         stack.push_async_callback(dispatcher.stop)
-        memory = MemoryFit(store, pool.options.memory_bytes, settings.voxels_max)
+        memory = MemoryFit(pool.options.memory_bytes, settings.voxels_max)
         outlook = Outlook(context, lambda: dispatcher.slots, partial(_loaded, pool))
         submissions = Submissions(context, models, unpacking, memory, TimeFit(context, outlook))
         stack.callback(submissions.close)

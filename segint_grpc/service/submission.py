@@ -17,6 +17,7 @@ from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
 from segint_grpc.domain import access
 from segint_grpc.domain.jobs import Job, NewJob, new_job_id
+from segint_grpc.domain.memory_need import MemoryModel
 from segint_grpc.pace import Pace, TooSlow
 from segint_grpc.service.audit_log import entry_now
 from segint_grpc.service.context import ServiceContext
@@ -57,6 +58,7 @@ class _Arrival:
     job_id: str
     submitted_at: datetime
     allowance: Allowance
+    memory: MemoryModel | None
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
@@ -74,6 +76,7 @@ class Submissions:
         """Work on the store; `unpacking` takes over each accepted job, `memory` and `time` refuse others."""
         self._store = context.store
         self._figures = context.figures
+        self._history = context.history
         self._settings = context.settings
         self._models = models
         self._unpacking = unpacking
@@ -101,7 +104,8 @@ class Submissions:
         async with self._intake(posting, job_id) as intake:
             last = await self._take(posting, intake, chunks)
             allowance = await self._time.allowance(posting.model_id)
-            arrival = _Arrival(posting, model, job_id, submitted_at, allowance)
+            memory = await self._history.memory(posting.model_id)
+            arrival = _Arrival(posting, model, job_id, submitted_at, allowance, memory)
             job, repeated, message = await self._hop.complete(self._conclude, arrival, intake, last)
             if not repeated:
                 self._time.reckon_with(job, allowance)
@@ -160,7 +164,7 @@ class Submissions:
             raise errors.UnparsableMessage(
                 f"The body ended after {intake.size_bytes} of the {posting.size_bytes} bytes announced."
             )
-        message, warnings = self._check(intake, arrival.model)
+        message, warnings = self._check(intake, arrival)
         new = NewJob(
             id=arrival.job_id,
             model_id=posting.model_id,
@@ -186,11 +190,11 @@ class Submissions:
             while True:
                 yield await pace.wait(anext(chunks))
 
-    def _check(self, intake: Intake, model: ResolvedModel) -> tuple[Model_pb2.ModelInput, tuple[str, ...]]:
+    def _check(self, intake: Intake, arrival: _Arrival) -> tuple[Model_pb2.ModelInput, tuple[str, ...]]:
         """Return what was posted, and what is worth a warning about it; raises what `submit` does of both."""
         message = intake.message()
-        warnings = tuple(fit(message, model))
-        self._memory.check(message, model.version.ID)
+        warnings = tuple(fit(message, arrival.model))
+        self._memory.check(message, arrival.posting.model_id, arrival.memory)
         return message, warnings
 
     def _open(self, posting: Posting, job_id: str) -> Intake:

@@ -59,7 +59,7 @@ class TimeFit:
         """Return what a job of the version has to do with; the queue as it was a moment ago, or `anew`."""
         if self._settings.deadline_check == OFF:
             return Allowance()
-        model = await self._history.of(version_id)
+        model = await self._history.times(version_id)
         return Allowance(model, await self._outlook.turn_s(anew=anew) if model else None)
 
     def reckon_with(self, job: Job, allowance: Allowance) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import Select, fn
 
-from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStatistics
+from segint_grpc.domain.job_statistics import RUNS_REMEMBERED, MemoryUse, Quantiles, VersionStatistics
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.domain.run_times import RUNS_REMEMBERED as TIMES_REMEMBERED
 from segint_grpc.domain.run_times import RunTimes
@@ -20,8 +20,6 @@ from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import JobTable, RunTable, RuntimeTable, VolumeTable
 
 MEDIAN, P95 = 50, 95
-RUNS_REMEMBERED = 200
-"""How many of a version's runs say what is usual for it: enough, and few enough to follow a change."""
 
 
 class StatisticsStore:

@@ -10,7 +10,9 @@ import pytest
 
 from generated.radiomics.Model_pb2 import ModelInput
 from segint_grpc import errors
+from segint_grpc.service.hop import Hop
 from segint_grpc.service.memory_fit import STARTING_BYTES, MemoryFit
+from segint_grpc.service.run_history import RunHistory
 from segint_grpc.service.usual_volumes import with_unusual_volumes
 from segint_grpc.store import Store
 from segint_grpc.worker import fork_server
@@ -27,6 +29,12 @@ VERSION = a_version("liver", [a_structure("1"), a_structure("2", name="Spleen")]
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(make_home(tmp_path), Clock()) as store:
         yield store
+
+
+@pytest.fixture
+def history(store: Store) -> Iterator[RunHistory]:
+    with Hop("test") as hop:
+        yield RunHistory(store, hop)
 
 
 def an_earlier_job(store: Store, **measured: object) -> None:
@@ -56,31 +64,33 @@ async def test_a_run_tells_its_voxels_its_volumes_and_what_is_worth_a_look(tmp_p
     assert nothing.warnings == ("Nothing was found of structure 1.",)
 
 
-def test_a_volume_is_held_against_those_of_earlier_jobs(store: Store) -> None:
+async def test_a_volume_is_held_against_those_of_earlier_jobs(store: Store, history: RunHistory) -> None:
     for number in range(12):
         an_earlier_job(store, volumes_ml={"1": 1400.0 + 10 * number, "2": 200.0})
     result = a_result(warnings=("Before.",), volumes_ml={"1": 5000.0, "2": 210.0})
-    warnings = with_unusual_volumes(store, VERSION, result).warnings
+    warnings = with_unusual_volumes(result, VERSION, await history.volumes_ml("liver")).warnings
     assert warnings[0] == "Before."
     assert warnings[1].startswith("Liver has 5000 ml; the 12 masks before had 1400 ml to 1510 ml")
     assert len(warnings) == 2
 
 
-def test_a_scan_that_memory_cannot_hold_is_refused_with_both_numbers(store: Store) -> None:
+async def test_a_scan_that_memory_cannot_hold_is_refused_with_both_numbers(
+    store: Store, history: RunHistory
+) -> None:
     for number in range(1, 5):
         an_earlier_job(store, voxels=number * 10**6, peak_memory_bytes=STARTING_BYTES + number * GIB)
-    memory = MemoryFit(store, limit_bytes=8 * GIB, voxels_max=10**9)
-    memory.check(a_scan(100, 100, 790), "liver")
+    memory, past = MemoryFit(limit_bytes=8 * GIB, voxels_max=10**9), await history.memory("liver")
+    memory.check(a_scan(100, 100, 790), "liver", past)
     with pytest.raises(errors.TooLarge) as caught:
-        memory.check(a_scan(100, 100, 1000), "liver")
+        memory.check(a_scan(100, 100, 1000), "liver", past)
     assert "10.00 GiB" in caught.value.message
     assert "8.00 GiB (setting slot_memory_bytes)" in caught.value.message
-    memory.check(a_scan(100, 100, 1000), "another")
+    memory.check(a_scan(100, 100, 1000), "another", await history.memory("another"))
 
 
-def test_dimensions_that_no_scan_has_are_left_to_the_job(store: Store) -> None:
+async def test_dimensions_that_no_scan_has_are_left_to_the_job(store: Store, history: RunHistory) -> None:
     an_earlier_job(store, voxels=1, peak_memory_bytes=100 * GIB)
-    memory = MemoryFit(store, limit_bytes=GIB, voxels_max=10**9)
-    memory.check(a_scan(2**31, 2**31, 2**31), "liver")
+    memory, past = MemoryFit(limit_bytes=GIB, voxels_max=10**9), await history.memory("liver")
+    memory.check(a_scan(2**31, 2**31, 2**31), "liver", past)
     with pytest.raises(errors.TooLarge):
-        memory.check(a_scan(100, 100, 100), "liver")
+        memory.check(a_scan(100, 100, 100), "liver", past)

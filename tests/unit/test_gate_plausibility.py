@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from generated.radiomics.Model_pb2 import Structure
 from segint_grpc.domain.geometry import Geometry
 from segint_grpc.domain.job_statistics import MemoryUse
-from segint_grpc.domain.memory_need import predicted_bytes
+from segint_grpc.domain.memory_need import MemoryModel
 from segint_grpc.domain.plausibility import MaskReview, touched, unusual
 from tests.families import a_structure
 
@@ -127,11 +127,12 @@ def uses(*pairs: tuple[int, int]) -> list[MemoryUse]:
 
 def test_memory_follows_the_line_through_earlier_sizes_whatever_a_stray_run_took() -> None:
     line = uses((10, 400), (20, 500), (30, 600), (40, 700), (30, 600), (35, 5000))
-    assert predicted_bytes(line, 100) == pytest.approx(1300 * MIB, rel=0.1)
+    assert MemoryModel(line).expected_bytes(100) == pytest.approx(1300 * MIB, rel=0.1)
 
 
 def test_memory_without_enough_sizes_is_what_a_scan_no_larger_took() -> None:
-    assert predicted_bytes([], 100) == 0
-    assert predicted_bytes(uses((50, 700)), 100) == 700 * MIB
-    assert predicted_bytes(uses((50, 700)), 40) == 0
-    assert predicted_bytes(uses((50, 700), (51, 710), (52, 720)), 1000) == 720 * MIB
+    assert MemoryModel([]).expected_bytes(100) == 0
+    assert MemoryModel(uses((50, 700))).expected_bytes(100) == 700 * MIB
+    assert MemoryModel(uses((50, 700))).expected_bytes(40) == 0
+    alike = MemoryModel(uses((50, 700), (51, 710), (52, 720)))
+    assert alike.expected_bytes(1000) == 720 * MIB

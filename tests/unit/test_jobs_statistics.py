@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from segint_grpc import errors
-from segint_grpc.domain.job_statistics import MemoryUse, Quantiles, VersionStatistics
+from segint_grpc.domain.job_statistics import RUNS_REMEMBERED, MemoryUse, Quantiles, VersionStatistics
 from segint_grpc.domain.models import ConstraintPolicy
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.job_statistics import Statistics
 from segint_grpc.settings import Settings
 from segint_grpc.store import Store
-from segint_grpc.store.job_statistics import RUNS_REMEMBERED
 from tests.fakes.stores import LEASE_S, Clock, a_result, make_home, queued_job
 from tests.families import a_family
 

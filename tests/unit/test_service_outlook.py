@@ -60,7 +60,7 @@ async def test_a_run_teaches_the_next(pool: WorkerPool, tmp_path: Path) -> None:
         assert {Stage.LOAD, Stage.INFER, Stage.ENCODE} <= set(run.times.seconds)
         await core.ended((await core.submit(scan(2))).id)
         assert [run.times.cold for run in core.store.statistics.run_times(SAMPLE)] == [False, True]
-        model = await core.services.context.history.of(SAMPLE)
+        model = await core.services.context.history.times(SAMPLE)
         assert model
         assert model.expect(VOXELS, cold=False).runs == 2
 
