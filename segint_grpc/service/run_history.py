@@ -57,7 +57,7 @@ class RunHistory:
             self.forget(version_id)
 
     def forget(self, version_id: str) -> None:
-        """Take note that the version's runs are others, or that it may run with something else from now on."""
+        """Take note that the version's runs are others, or that it may now run with something else."""
         self._forgotten += 1
         self._pasts.pop(version_id, None)
 
@@ -75,7 +75,7 @@ class RunHistory:
         if forgotten != self._forgotten:
             # What was read may be what is to be forgotten: the next one to ask reads again.
             return past
-        # A run that ended while this was read may be missing, one of many, which teaches nothing new.
+        # A run that ended meanwhile may be missing: one of many.
         return self._pasts.setdefault(version_id, past)
 
 
