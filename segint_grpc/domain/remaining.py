@@ -56,29 +56,34 @@ def from_here(expected: Expectation | None, at: Position) -> Remaining | None:
     )
 
 
-def behind(slots: int, running: Sequence[Remaining], waiting: Sequence[Remaining]) -> list[Remaining]:
-    """Return how long until each of `waiting`, which are taken in their order, ends.
+class Queue:
+    """The slots that jobs take in their order, and how long until each is free.
 
-    `running` is how much longer the jobs at work take, `waiting` what the runs of the others do; `slots`
-    jobs run at the same time. What depends on an `UNKNOWN` is unknown.
+    What depends on an `UNKNOWN` is unknown.
     """
-    columns = [
-        _ends(slots, [_parts(run)[part] for run in running], [_parts(run)[part] for run in waiting])
-        for part in range(3)
-    ]
-    return [Remaining(*parts) for parts in zip(*columns, strict=True)]
+
+    def __init__(self, slots: int, running: Sequence[Remaining]) -> None:
+        """Begin with so many `slots`, and with how much longer the jobs at work take."""
+        self._free_at = [_free_at(slots, [_parts(run)[part] for run in running]) for part in range(3)]
+
+    @property
+    def turn(self) -> Remaining:
+        """How long until the next job has its turn."""
+        return Remaining(*(heap[0] if heap else math.inf for heap in self._free_at))
+
+    def add(self, run: Remaining) -> Remaining:
+        """Let a job wait behind all others; return how long until it ends, where its run takes `run`."""
+        ends = [start + part for start, part in zip(_parts(self.turn), _parts(run), strict=True)]
+        for heap, end in zip(self._free_at, ends, strict=True):
+            if heap:
+                heapq.heapreplace(heap, end)
+        return Remaining(*ends)
 
 
-def _ends(slots: int, running: Sequence[float], waiting: Sequence[float]) -> list[float]:
-    if slots < 1:
-        return [math.inf] * len(waiting)
-    free_at = sorted(running)[-slots:] + [0.0] * (slots - len(running))
+def _free_at(slots: int, running: Sequence[float]) -> list[float]:
+    free_at = sorted(running)[-slots:] + [0.0] * (slots - len(running)) if slots > 0 else []
     heapq.heapify(free_at)
-    ends = []
-    for run_s in waiting:
-        ends.append(heapq.heappop(free_at) + run_s)
-        heapq.heappush(free_at, ends[-1])
-    return ends
+    return free_at
 
 
 def _parts(run: Remaining) -> tuple[float, float, float]:

@@ -5,30 +5,29 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from segint_grpc.domain.jobs import Job, JobState
-from segint_grpc.domain.remaining import UNKNOWN, Remaining, behind, from_here, of_run
+from segint_grpc.domain.remaining import UNKNOWN, Queue, Remaining, from_here, of_run
+from segint_grpc.domain.run_times import RunModel
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.job_view import JobView
 
 FORECAST_S = 0.5
 """How long a forecast of the queue counts: it asks the store for every unfinished job."""
 
-NOTHING = Remaining(0.0, 0.0, 0.0)
-
 
 @dataclass
 class _Forecast:
-    """How long until each job that waits ends, by id, and until the next one would have its turn.
+    """How long until each job that waits ends, by id, the queue behind them, and what will be loaded by then.
 
-    `taken_s` is what the runs take of the jobs that have come since.
+    Jobs that come later are added, until the store is asked again.
     """
 
-    waiting: Mapping[str, Remaining]
-    turn: Remaining
-    taken_s: float = 0.0
+    waiting: dict[str, Remaining]
+    queue: Queue
+    warm: set[str]
     made_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -77,14 +76,14 @@ class Outlook:
         """
         if anew:
             self._forecast = None
-        forecast = await self._current()
-        turn = _told(forecast.turn)
-        return turn.expected_s + forecast.taken_s / self._slots() if turn else None
+        turn = _told((await self._current()).queue.turn)
+        return turn.expected_s if turn else None
 
-    def reckon_with(self, run_s: float) -> None:
-        """Count a job that is taken in now, and whose run takes so long, until the next forecast does."""
-        if self._forecast:
-            self._forecast.taken_s += run_s
+    def reckon_with(self, job: Job, model: RunModel) -> None:
+        """Count a job of a version with a past that has been taken in, until the next forecast does."""
+        known = self._forecast
+        if known:
+            known.waiting[job.id] = known.queue.add(_whole(job, model, known.warm))
 
     async def _running(self, job: Job) -> Remaining | None:
         position = self._positions.get(job.id)
@@ -106,17 +105,18 @@ class Outlook:
         running = [job for job in unfinished if job.state is JobState.RUNNING]
         waiting = [job for job in unfinished if job.state is not JobState.RUNNING]
         warm = {*self._loaded(), *(job.model_id for job in running)}
-        left = [await self._running(job) or await self._whole(job, warm) for job in running]
-        runs = [await self._whole(job, warm) for job in waiting]
-        *ends, turn = behind(self._slots(), left, [*runs, NOTHING])
-        return _Forecast({job.id: end for job, end in zip(waiting, ends, strict=True)}, turn)
+        models = {job.model_id: await self._history.times(job.model_id) for job in unfinished}
+        left = [await self._running(job) or _whole(job, models[job.model_id], warm) for job in running]
+        queue = Queue(self._slots(), left)
+        ends = {job.id: queue.add(_whole(job, models[job.model_id], warm)) for job in waiting}
+        return _Forecast(ends, queue, warm)
 
-    async def _whole(self, job: Job, warm: set[str]) -> Remaining:
-        """Return what the job's run takes, and count its version as loaded from then on."""
-        model = await self._history.times(job.model_id)
-        cold = job.model_id not in warm
-        warm.add(job.model_id)
-        return of_run(model.expect(job.voxels, cold)) if model else UNKNOWN
+
+def _whole(job: Job, model: RunModel | None, warm: set[str]) -> Remaining:
+    """Return what the job's run takes, and count its version as loaded from then on."""
+    cold = job.model_id not in warm
+    warm.add(job.model_id)
+    return of_run(model.expect(job.voxels, cold)) if model else UNKNOWN
 
 
 def _told(remaining: Remaining) -> Remaining | None:

@@ -64,9 +64,8 @@ class TimeFit:
 
     def reckon_with(self, job: Job, allowance: Allowance) -> None:
         """Count a job that has been taken in, until the queue is looked at again."""
-        expected = allowance.expected(job.voxels)
-        if expected:
-            self._outlook.reckon_with(expected.total_s)
+        if allowance.model:
+            self._outlook.reckon_with(job, allowance.model)
 
     async def check(self, new: NewJob) -> None:
         """Let a job pass that is expected to end in time, or of which too little is known.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segint_grpc.domain.jobs import RUN_STAGES, Stage
 from segint_grpc.domain.progress import Position
-from segint_grpc.domain.remaining import UNKNOWN, Remaining, behind, from_here, of_run
+from segint_grpc.domain.remaining import UNKNOWN, Queue, Remaining, from_here, of_run
 from segint_grpc.domain.run_times import Expectation
 
 SECONDS = {Stage.LOAD: 4.0, Stage.PREPARE: 6.0, Stage.INFER: 100.0, Stage.RESTORE: 0.0, Stage.ENCODE: 10.0}
@@ -64,6 +64,12 @@ def test_the_first_run_of_a_version_is_judged_by_its_own_pace_once_it_has_one() 
     assert left.low_s < left.expected_s < left.high_s
 
 
+def behind(slots: int, running: list[Remaining], waiting: list[Remaining]) -> list[Remaining]:
+    """When each of those that wait ends, in the order of their turns."""
+    queue = Queue(slots, running)
+    return [queue.add(run) for run in waiting]
+
+
 def test_jobs_wait_for_those_before_them_and_use_every_slot() -> None:
     ends = behind(2, [run_of(10), run_of(30)], [run_of(5), run_of(5), run_of(100)])
     assert [end.expected_s for end in ends] == [15, 20, 120]
@@ -81,6 +87,14 @@ def test_what_depends_on_something_unknown_is_unknown_and_the_rest_is_not() -> N
 
 def test_without_slots_nothing_is_known() -> None:
     assert behind(0, [], [run_of(5)]) == [UNKNOWN]
+    assert Queue(0, []).turn == UNKNOWN
+
+
+def test_the_next_one_has_its_turn_where_the_first_slot_is_free() -> None:
+    queue = Queue(2, [run_of(10), run_of(30)])
+    assert queue.turn == run_of(10)
+    queue.add(run_of(50))
+    assert queue.turn == run_of(30)
 
 
 spans = st.floats(0, 1e6)
