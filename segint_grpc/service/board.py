@@ -2,8 +2,8 @@
 
 The core is the only process that changes jobs, so nothing polls: whoever changes one publishes its id.
 What the job is by then the watcher reads from the store: two changes may be published in another order
-than they were made in. A watcher that is slow sees the newest state instead of every state, and always
-the final one.
+than they were made in. How a job ended is told with the change, for it stays so. A watcher that is slow sees
+the newest state instead of every state, and always the final one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from segint_grpc import errors
+from segint_grpc.domain.jobs import Job
 
 QUEUE_NEWS_S = 1.0
 """How long after a change those who wait are told of it: many jobs may end in a second, and many may wait."""
@@ -21,9 +22,13 @@ QUEUE_NEWS_S = 1.0
 
 @dataclass(frozen=True)
 class Changes:
-    """The ids of jobs that have changed; whether the offered models have, who may do what, and the queue."""
+    """What has changed: jobs, by their ids, the offered models, who may do what, the queue.
+
+    `ended` has the jobs that have ended, as they did, by their ids.
+    """
 
     job_ids: set[str] = field(default_factory=set)
+    ended: dict[str, Job] = field(default_factory=dict)
     models: bool = False
     access: bool = False
     queue: bool = False
@@ -39,6 +44,7 @@ class Watch:
         self._job_id = job_id
         self._polls_only = polls_only
         self._job_ids: set[str] = set()
+        self._ended: dict[str, Job] = {}
         self._models = False
         self._access = False
         self._queue = False
@@ -47,8 +53,16 @@ class Watch:
 
     def put(self, job_id: str, *, quiet: bool = False) -> None:
         """Note that the job has changed; a `quiet` change shows in no poll."""
-        if self._job_id in ("", job_id) and not (quiet and self._polls_only):
+        concerned = self._job_id in ("", job_id) and not (quiet and self._polls_only)
+        if concerned and job_id not in self._ended:
             self._job_ids.add(job_id)
+            self._changed.set()
+
+    def put_end(self, job: Job) -> None:
+        """Note how the job has ended."""
+        if self._job_id in ("", job.id):
+            self._job_ids.discard(job.id)
+            self._ended[job.id] = job
             self._changed.set()
 
     def put_models(self) -> None:
@@ -81,11 +95,11 @@ class Watch:
             Unavailable: the server stops, and everything before that has been told.
         """
         await self._changed.wait()
-        changes = Changes(self._job_ids, self._models, self._access, self._queue)
+        changes = Changes(self._job_ids, self._ended, self._models, self._access, self._queue)
         if changes == Changes():
             raise errors.Unavailable("The server is stopping; watch again in a moment.")
-        self._job_ids, self._models = set(), False
-        self._access, self._queue = False, False
+        self._job_ids, self._ended = set(), {}
+        self._models = self._access = self._queue = False
         if not self._closed:
             self._changed.clear()
         return changes
@@ -107,6 +121,16 @@ class Board:
         """
         for watch in self._watches:
             watch.put(job_id, quiet=quiet)
+        self._expect_moves()
+
+    def publish_end(self, job: Job) -> None:
+        """Tell the watchers of the job how it has ended."""
+        for watch in self._watches:
+            watch.put_end(job)
+        self._expect_moves()
+
+    def _expect_moves(self) -> None:
+        """See to it that those who wait hear, a little later, that the queue has moved."""
         if self._moving is None and any(watch.waits for watch in self._watches):
             self._moving = asyncio.get_running_loop().call_later(QUEUE_NEWS_S, self._move_queue)
 

@@ -183,10 +183,11 @@ class Dispatcher:
 
     async def _settle(self, job: Job) -> None:
         log.info("run ended", extra={"state": job.state, "error_code": job.error_code})
-        self._context.board.publish(job.id)
         if job.finished:
+            self._context.board.publish_end(job)
             await self._unpacking.drop(job.id)
         else:
+            self._context.board.publish(job.id)
             self._work.set()
 
     async def _attempt(self, slot: str, job: Job, lease: Lease) -> Job:

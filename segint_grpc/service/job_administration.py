@@ -106,7 +106,9 @@ class JobAdministration:
                 yield views
             while True:
                 changes = await watch.changes()
-                job_ids = changes.job_ids | (followed.waiting if changes.queue else set())
+                job_ids = (
+                    changes.job_ids | changes.ended.keys() | (followed.waiting if changes.queue else set())
+                )
                 known = [job for job in await self._jobs.known(job_ids) if followed.concerns(job)]
                 news = followed.news(await self._outlook.views(known))
                 if news:

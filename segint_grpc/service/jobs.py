@@ -83,7 +83,8 @@ class Jobs:
             yield News(await self._hop.run(self._store.jobs.unfinished), models=True)
             while True:
                 changes = await watch.changes()
-                yield News(await self.known(changes.job_ids), changes.models, changes.access)
+                changed = await self.known(changes.job_ids) if changes.job_ids else []
+                yield News([*changed, *changes.ended.values()], changes.models, changes.access)
 
     @asynccontextmanager
     async def result(self, job_id: str, model_id: str = "") -> AsyncIterator[tuple[Job, BinaryIO]]:
@@ -122,7 +123,7 @@ class Jobs:
         job = await self._hop.run(self._store.jobs.cancel, before.id)
         if not before.finished:
             log.info("job cancelled", extra={"cancelled": job.id})
-            self._board.publish(job.id)
+            self._board.publish_end(job)
             await self._dispatcher.drop(job)
         return JobView(job)
 

@@ -83,6 +83,7 @@ class Submissions:
         self._memory = memory
         self._time = time
         self._hop = Hop("segint-intake", threads=8)
+        self._unfinished_at_most = context.settings.queue_max
         self._arriving = 0
         self._rate = PostRate()
 
@@ -108,6 +109,7 @@ class Submissions:
             arrival = _Arrival(posting, model, job_id, submitted_at, allowance, memory)
             job, repeated, message = await self._hop.complete(self._conclude, arrival, intake, last)
             if not repeated:
+                self._unfinished_at_most += 1
                 self._time.reckon_with(job, allowance)
                 self._unpacking.begin(job, message, intake.decoder)
         facts = {"accepted_as": job.id, "repeated": repeated, "bytes": job.body_bytes}
@@ -219,14 +221,22 @@ class Submissions:
         size_bytes = posting.size_bytes or 0
         if size_bytes > settings.upload_max_bytes:
             raise body_too_large(settings.upload_max_bytes)
-        unfinished = self._store.jobs.unfinished_count() + self._arriving
-        if unfinished > settings.queue_max:
+        if self._unfinished() + self._arriving > settings.queue_max:
             raise errors.QueueFull(
                 f"{settings.queue_max} jobs are unfinished or arriving, the most allowed; try again later."
             )
         free_bytes = self._store.media.free_bytes()
         if free_bytes < settings.free_disk_min_bytes + size_bytes:
             raise errors.DiskFull("Too little disk is free for another scan; the operator must make room.")
+
+    def _unfinished(self) -> int:
+        """Return how many jobs are unfinished at most: those last counted, and those that came since.
+
+        They are counted anew where that is too many, so hardly any post asks the database.
+        """
+        if self._unfinished_at_most + self._arriving > self._settings.queue_max:
+            self._unfinished_at_most = self._store.jobs.unfinished_count()
+        return self._unfinished_at_most
 
     def _keep(self, intake: Intake, new: NewJob) -> tuple[Job, bool]:
         """Make the body durable, then the job; take the body back where there is no new job."""

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from segint_grpc import errors
+from segint_grpc.domain.jobs import Job, JobState
 from segint_grpc.service import board as board_module
 from segint_grpc.service.board import Board, Changes
+
+MOMENT = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+def a_job(job_id: str, state: JobState) -> Job:
+    moments = {"submitted_at": MOMENT, "deadline_at": MOMENT, "started_at": None, "finished_at": MOMENT}
+    texts = dict.fromkeys(
+        ("model_id", "stage", "error_code", "error_text", "caller", "body_sha256", "result_sha256"), ""
+    )
+    numbers = {"percent": 0, "body_bytes": 0, "attempt": 0, "result_bytes": None}
+    return Job(id=job_id, state=state, warnings=(), **texts, **numbers, **moments)  # type: ignore[arg-type]
 
 
 async def test_a_slow_watcher_is_told_once_of_many_changes() -> None:
@@ -33,6 +46,17 @@ async def test_who_answers_polls_is_not_told_of_what_no_poll_would_show() -> Non
         board.publish("ended")
         assert await polls.changes() == Changes({"ended"})
         assert await every.changes() == Changes({"queued", "ended"})
+
+
+async def test_how_a_job_ended_is_told_with_the_change_and_stays_so() -> None:
+    board, ended = Board(), a_job("id", JobState.CANCELLED)
+    with board.watching() as every, board.watching("id") as one, board.watching("other") as other:
+        board.publish("id")
+        board.publish_end(ended)
+        board.publish("id")
+        assert await every.changes() == await one.changes() == Changes(ended={"id": ended})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(other.changes(), 0.01)
 
 
 async def test_a_stopping_server_ends_every_watch_with_an_error() -> None:

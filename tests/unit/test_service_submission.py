@@ -114,16 +114,18 @@ async def test_a_body_of_another_length_than_announced_is_refused(
 
 
 async def test_empty_chunks_anywhere_change_nothing(pool: WorkerPool, tmp_path: Path) -> None:
+    body = scan()
+
     async def with_empty_chunks() -> AsyncIterator[bytes]:
-        async for piece in pieces(scan()):
+        async for piece in pieces(body):
             for chunk in (b"", piece, b""):
                 yield chunk
 
     async with core_bench(pool, tmp_path) as core:
-        posting = Posting(SAMPLE, "192.0.2.7", len(scan()))
+        posting = Posting(SAMPLE, "192.0.2.7", len(body))
         job, _ = await core.services.submissions.submit(posting, with_empty_chunks())
         assert (await core.ended(job.id)).state is JobState.SUCCEEDED
-        assert job.body_sha256 == hashlib.sha256(scan()).hexdigest()
+        assert job.body_sha256 == hashlib.sha256(body).hexdigest()
 
 
 async def test_a_body_that_cannot_be_one_is_refused_before_its_end(pool: WorkerPool, tmp_path: Path) -> None:
