@@ -8,6 +8,7 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from generated.segint.v1 import models_pb2
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
 from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
 from segint_grpc.domain.models import ConstraintPolicy, FileRecord, RuntimeRecord
@@ -117,6 +118,7 @@ def runtime_message(record: RuntimeRecord) -> models_pb2.Runtime:
         entry=record.entry,
         parameters=parameters if record.parameters else None,
         check_scan=file_message(record.check_scan) if record.check_scan else None,
+        handling=ScanHandling.FromString(record.handling) if record.handling else None,
     )
 
 
@@ -129,6 +131,7 @@ def runtime_record(runtime: models_pb2.Runtime) -> RuntimeRecord:
         entry=runtime.entry,
         parameters=_parameters(runtime.parameters),
         check_scan=file_record(runtime.check_scan) if runtime.HasField("check_scan") else None,
+        handling=runtime.handling.SerializeToString(deterministic=True),
     )
 
 

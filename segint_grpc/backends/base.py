@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segint_grpc.domain.geometry import Geometry
@@ -43,7 +44,10 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class Channel:
-    """One input volume: image_kji (int16 or uint8, calibrated values, read-only) and where it lies."""
+    """One input volume: image_kji (int16 or uint8, calibrated values, read-only) and where it lies.
+
+    A version whose manifest shapes its input gets the voxels so prepared, of the dtype that it declares.
+    """
 
     channel_id: str
     image_kji: NDArray[Any]
@@ -81,3 +85,24 @@ class BackEnd(Protocol):
 
         `progress` takes the finished share of the work, 0 to 1, as often as the model likes.
         """
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Pieces of a prepared scan: float32 of shape (tile, channel, slice, row, column), 2D (…, row, column).
+
+    The spatial axes may be in reverse order, as the manifest's `axes` says. `coarse`: of the pass that finds
+    the region alone. `mixed_precision`: half the bits will do where that is safe.
+    """
+
+    values: NDArray[np.float32]
+    coarse: bool = False
+    mixed_precision: bool = False
+
+
+@runtime_checkable
+class TileBackEnd(Protocol):
+    """A back end that can run its model on pieces of a scan: what a manifest's [versions.inference] needs."""
+
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return (tile, class, …) for `tiles`, with their spatial shape."""

@@ -10,11 +10,13 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from segint_grpc import errors
 from segint_grpc.backends import missing_library, pickled_code
-from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 
 if TYPE_CHECKING:
     from segint_grpc.backends.torch_model import TorchModel
@@ -68,6 +70,11 @@ class PyTorch:
         """Return what the model returns for `channels`, unchecked."""
         assert self._model is not None, "load comes before predict"
         return self._model(channels, progress)
+
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return what the model, or its method `coarse`, returns for `tiles`."""
+        assert self._model is not None, "load comes before infer"
+        return self._model.infer(tiles)
 
 
 def _check_syntax(path: Path) -> None:

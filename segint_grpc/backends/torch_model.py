@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from segint_grpc import errors
 from segint_grpc.backends import torch_files
-from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.user_module import defined_in, load_module
 
 _INPUT = "input"
@@ -31,8 +32,11 @@ class TorchModel:
         self._tensors = (wants or declared) == "tensor"
 
     def __call__(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
-        """Return what the model makes of `channels`, each an int32 image_kji of its own to change at will."""
-        images: list[Any] = [np.ascontiguousarray(channel.image_kji, dtype=np.int32) for channel in channels]
+        """Return what the model makes of `channels`, each an image_kji of its own to change at will.
+
+        Volumes as sent, and whatever else is int16 or uint8, become int32.
+        """
+        images: list[Any] = [_own(channel.image_kji) for channel in channels]
         if self._tensors:
             images = [torch.from_numpy(image) for image in images]
         geometries = [channel.geometry for channel in channels]
@@ -41,9 +45,33 @@ class TorchModel:
         with torch.inference_mode():
             return cast(Masks, self._model(*images, **wanted))
 
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return what the model makes of `tiles`; of several results (deep supervision), the first."""
+        called = getattr(self._model, "coarse", self._model) if tiles.coarse else self._model
+        values = torch.from_numpy(np.ascontiguousarray(tiles.values))
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=tiles.mixed_precision):
+            made: Any = called(values)
+        made = next(iter(made)) if isinstance(made, list | tuple) and len(made) else made
+        if isinstance(made, np.ndarray):
+            return made
+        if not isinstance(made, torch.Tensor):
+            raise errors.WrongOutput(
+                f"The model returned an object of type {type(made).__name__} for a batch; "
+                "expected was a tensor."
+            )
+        made = made.detach()
+        return cast(NDArray[Any], (made.float() if made.dtype == torch.bfloat16 else made).numpy())
+
     def _annotated(self) -> str:
         first = next(iter(self._parameters.values()), None)
         return "tensor" if first is not None and first.annotation in _TENSOR_NAMES else ""
+
+
+def _own(image_kji: NDArray[Any]) -> NDArray[Any]:
+    narrow = image_kji.dtype in (np.int16, np.uint8)
+    if narrow or image_kji.flags.writeable:
+        return np.ascontiguousarray(image_kji, dtype=np.int32 if narrow else None)
+    return np.array(image_kji, order="C")
 
 
 def load(source: ModelSource) -> TorchModel:

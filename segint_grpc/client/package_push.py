@@ -118,6 +118,8 @@ class Push:
                 getattr(runtime, field).CopyFrom(self._bring(self._outgoing(name)))
         if entry.check_scan:
             runtime.check_scan.CopyFrom(self._bring(check_scan_of(self._package, entry.check_scan)))
+        if entry.handling is not None:
+            runtime.handling.CopyFrom(entry.handling)
         return runtime
 
     def _outgoing(self, name: str) -> Outgoing:

@@ -12,15 +12,24 @@ RAS; negating the first two rows turns one into the other.
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from generated.radiomics import Primitives3D_pb2
+from segint_grpc import errors
 
 AXES_KJI = ("slice", "row", "column")
 FRAME = "LPS"
+
+LENGTH_TOLERANCE = 0.01
+"""How far the length of an axis may be from 1: clients write directions with few digits."""
+
+COSINE_MAX = 2e-3
+"""Largest cosine between two axes that still counts as a right angle (0.11 degrees)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,80 @@ class Geometry:
         return Primitives3D_pb2.Transform3D(
             XAxisDirection=x, YAxisDirection=y, ZAxisDirection=z, VoxelScalingInMM=scaling, Origin=origin
         )
+
+
+def geometry_from(affine: NDArray[np.float64], shape_kji: tuple[int, int, int]) -> Geometry:
+    """Return the geometry whose affine, (i, j, k, 1) to LPS in mm, is `affine` (4×4, no shear)."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    # Adding zero turns -0.0 into 0.0.
+    x_axis, y_axis, z_axis = ((affine[:3, n] / spacing[n] + 0.0).tolist() for n in range(3))
+    return Geometry(
+        shape_kji=shape_kji,
+        spacing_xyz_mm=_triple(spacing.tolist()),
+        x_axis=_triple(x_axis),
+        y_axis=_triple(y_axis),
+        z_axis=_triple(z_axis),
+        origin_xyz_mm=_triple((affine[:3, 3] + 0.0).tolist()),
+    )
+
+
+def faults(geometry: Geometry) -> list[str]:
+    """Return why positions in a volume mean nothing, a sentence for each fault; left-handed axes are none.
+
+    Slices that are stored in reverse make a left-handed system, which is usual.
+    """
+    axes = {"XAxisDirection": geometry.x_axis, "YAxisDirection": geometry.y_axis}
+    axes["ZAxisDirection"] = geometry.z_axis
+    found = [fault for name, axis in axes.items() if (fault := _axis_fault(name, axis))]
+    if not found:
+        found = [
+            fault
+            for (one, a), (other, b) in itertools.combinations(axes.items(), 2)
+            if (fault := _angle_fault(one, a, other, b))
+        ]
+    for letter, spacing in zip("XYZ", geometry.spacing_xyz_mm, strict=True):
+        if not (math.isfinite(spacing) and spacing > 0):
+            found.append(f"VoxelScalingInMM.{letter} is {spacing:g}; it must be above 0 mm.")
+    if not all(map(math.isfinite, geometry.origin_xyz_mm)):
+        found.append(f"Origin is {_numbers(geometry.origin_xyz_mm)}; it must be three numbers in mm.")
+    return found
+
+
+def checked(geometry: Geometry, name: str) -> Geometry:
+    """Return `geometry`, the one of the channel `name`.
+
+    Raises:
+        UnusableInput: positions in it mean nothing; the message says which part of it is wrong.
+    """
+    if found := faults(geometry):
+        raise errors.UnusableInput(f'Channel "{name}": ' + " ".join(found))
+    return geometry
+
+
+def _axis_fault(name: str, axis: tuple[float, float, float]) -> str:
+    if not all(map(math.isfinite, axis)):
+        return f"{name} is {_numbers(axis)}; it must be a direction of length 1."
+    length = math.hypot(*axis)
+    if abs(length - 1) <= LENGTH_TOLERANCE:
+        return ""
+    return f"{name} is {_numbers(axis)}, of length {length:.3g}; it must be a direction of length 1."
+
+
+def _angle_fault(one: str, a: tuple[float, float, float], other: str, b: tuple[float, float, float]) -> str:
+    cosine = sum(x * y for x, y in zip(a, b, strict=True)) / (math.hypot(*a) * math.hypot(*b))
+    if abs(cosine) <= COSINE_MAX:
+        return ""
+    degrees = math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+    return f"{one} and {other} meet at {degrees:.2f} degrees instead of 90 (a tilted gantry?)."
+
+
+def _numbers(values: tuple[float, float, float]) -> str:
+    return f"({', '.join(f'{value:g}' for value in values)})"
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return (x, y, z)
 
 
 def geometry_of(volume: Primitives3D_pb2.CalibratedVolume3D) -> Geometry:

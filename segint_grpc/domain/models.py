@@ -48,6 +48,8 @@ class RuntimeRecord:
     revision: int = 0
     check_scan: FileRecord | None = None
     """A serialized Radiomics.ModelInput on which the model finds its structures."""
+    handling: bytes = b""
+    """A serialized segint.v1.ScanHandling; empty where the model gets the volumes as they were sent."""
 
     @property
     def files(self) -> tuple[FileRecord, ...]:

@@ -51,6 +51,11 @@ class MaskReview:
         self._edges: dict[str, list[str]] = {}
 
     @property
+    def count(self) -> int:
+        """How many masks there are to look at."""
+        return len(self._structures)
+
+    @property
     def volumes_ml(self) -> Mapping[str, float]:
         """StructureID → the volume of its mask in millilitres, 0 for an empty one.
 

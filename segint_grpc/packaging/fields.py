@@ -82,6 +82,10 @@ class Fields:
         """Note that the value of `key` is wrong."""
         self.problems.add((*self._path, key), sentence)
 
+    def wrong_at(self, path: Path, sentence: str) -> None:
+        """Note that the value at `path` below this table is wrong."""
+        self.problems.add((*self._path, *path), sentence)
+
     def text(self, key: str, default: str = _REQUIRED) -> str:
         """Return a text. Without a default it must be there and not be empty."""
         value: str = self._take(key, str, default, "")
@@ -119,6 +123,26 @@ class Fields:
             return tuple(map(float, values))
         self.wrong(key, f"must be a list of {length} numbers, not {_shown(self._table[key])}.")
         return None
+
+    def any_number(self, key: str, default: float) -> float:
+        """Return a number, which may be negative."""
+        value = float(self._take(key, float, default, default))
+        if abs(value) < float("inf"):
+            return value
+        self.wrong(key, f"must be a number, not {value}.")
+        return default
+
+    def list_of_numbers(self, key: str, *, whole: bool = False) -> list[float] | list[int]:
+        """Return a list of numbers of any length, empty where there is none; `whole` ones from 0 on."""
+        values = self._take(key, list, [], [])
+        kind, most = (int, 2**32 - 1) if whole else (float, float("inf"))
+        least = 0 if whole else -most
+        fine = all(_is(value, kind) and least <= value <= most and abs(value) != most for value in values)
+        if fine:
+            return [kind(value) for value in values]
+        what = "whole numbers of at least 0" if whole else "numbers"
+        self.wrong(key, f"must be a list of {what}, not {_shown(values)}.")
+        return []
 
     def texts(self, key: str, default: Sequence[str] = _REQUIRED) -> list[str]:
         """Return a list of texts. Without a default there must be at least one."""

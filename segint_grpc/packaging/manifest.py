@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from generated.radiomics.Model_pb2 import ModelFamily
+from generated.radiomics.Model_pb2 import ModelFamily, ModelVersion
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
 from segint_grpc.packaging import names
 from segint_grpc.packaging.family_fields import modalities, read_channel, read_family, read_version
 from segint_grpc.packaging.fields import Fields, Problems, suggestion
+from segint_grpc.packaging.handling_fields import TABLES, read_handling
 
 MANIFEST = "segint-model.toml"
 SIZE_MAX = 256 * 1024
@@ -35,7 +37,8 @@ ReadFile = Callable[[str], bytes]
 class RuntimeEntry:
     """What runs a version; files by their names in the package, empty where there is none.
 
-    `check_scan` is one file, or ChannelID → file for scans that are no serialized ModelInput.
+    `check_scan` is one file, or ChannelID → file for scans that are no serialized ModelInput. `handling` is
+    what the version's tables input, inference, output and limits say; None where there are none.
     """
 
     backend: str
@@ -44,6 +47,7 @@ class RuntimeEntry:
     entry: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     check_scan: str | Mapping[str, str] = ""
+    handling: ScanHandling | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -124,7 +128,7 @@ def _read_written(fields: Fields) -> Manifest:
     def read(table: Fields) -> None:
         version = family.ModelVersions.add()
         version.CopyFrom(read_version(table, channel_ids))
-        _read_runtime_of(table, version.ID, channel_ids, runtimes)
+        _read_runtime_of(table, version, channel_ids, runtimes)
 
     fields.tables("versions", read)
     _check_unique(fields, "channels", channel_ids)
@@ -138,13 +142,14 @@ def _read_binary(fields: Fields, read_file: ReadFile) -> Manifest:
     family = _parse_family(fields, name, read_file)
     runtimes: dict[str, RuntimeEntry] = {}
     channel_ids = [channel.ChannelID for channel in family.FamilyDescription.InputChannels]
-    version_ids = [version.ID for version in family.ModelVersions]
+    versions = {version.ID: version for version in family.ModelVersions}
 
     def read(table: Fields) -> None:
         version_id = table.text("id")
-        if version_id and version_ids and version_id not in version_ids:
-            table.wrong("id", f"is no version in {name}. {suggestion(version_id, version_ids)}")
-        _read_runtime_of(table, version_id, channel_ids, runtimes)
+        if version_id and versions and version_id not in versions:
+            table.wrong("id", f"is no version in {name}. {suggestion(version_id, list(versions))}")
+        version = versions.get(version_id, ModelVersion(ID=version_id))
+        _read_runtime_of(table, version, channel_ids, runtimes)
 
     fields.tables("versions", read, required=False)
     return Manifest(family, policy, runtimes, name)
@@ -170,11 +175,16 @@ def _read_policy(fields: Fields) -> str:
 
 
 def _read_runtime_of(
-    fields: Fields, version_id: str, channel_ids: list[str], runtimes: dict[str, RuntimeEntry]
+    fields: Fields, version: ModelVersion, channel_ids: list[str], runtimes: dict[str, RuntimeEntry]
 ) -> None:
     runtime = fields.table("runtime", lambda table: _read_runtime(table, channel_ids), None)
+    structure_ids = [structure.StructureID for structure in version.Structures]
+    handling = read_handling(fields, channel_ids, structure_ids)
     if runtime is not None:
-        runtimes[version_id] = runtime
+        runtimes[version.ID] = replace(runtime, handling=handling)
+    elif handling is not None:
+        written = next(name for name in TABLES if fields.has(name))
+        fields.wrong(written, "is of no use where no [versions.runtime] says what runs the version.")
 
 
 def _read_runtime(fields: Fields, channel_ids: list[str]) -> RuntimeEntry | None:

@@ -20,6 +20,7 @@ from generated.radiomics.Model_pb2 import (
 from generated.radiomics.Primitives3D_pb2 import Vector3D
 from segint_grpc import errors
 from segint_grpc.packaging.family_fields import BODY_PARTS, GENDERS, MODALITIES, STATUSES, STRUCTURE_TYPES
+from segint_grpc.packaging.handling_fields import write_handling
 from segint_grpc.packaging.manifest import FORMAT, RuntimeEntry, read_manifest
 
 _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
@@ -163,7 +164,15 @@ def _runtime_parts(runtime: RuntimeEntry | None) -> list[str]:
     if runtime.parameters:
         lines = [f"{_key(name)} = {toml_value(value)}\n" for name, value in runtime.parameters.items()]
         parts.append("[versions.runtime.parameters]\n" + "".join(lines))
+    if runtime.handling is not None:
+        parts.extend(_handling_part(*table) for table in write_handling(runtime.handling))
     return parts
+
+
+def _handling_part(path: str, rows: list[Row], listed: bool) -> str:
+    lines = [f"{_key(key)} = {toml_value(value)}\n" for key, value in rows]
+    header = f"[[versions.{path}]]" if listed else f"[versions.{path}]"
+    return f"{header}\n" + "".join(lines)
 
 
 def _table(header: str, rows: Iterable[Row]) -> str:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generated.radiomics.Model_pb2 import ModelFamily, ModelsCollection, ModelVersion
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource, StructureSpec
+from segint_grpc.domain.handling import parse_handling
 from segint_grpc.domain.models import (
     ConstraintPolicy,
     FamilyRecord,
@@ -45,6 +47,11 @@ class ResolvedModel:
     model_file: Path | None
     module_file: Path | None
     check_scan: Path | None = None
+
+    @property
+    def handling(self) -> ScanHandling:
+        """How the version wants its scans; empty where it gets them as they were sent."""
+        return parse_handling(self.runtime.handling)
 
     @property
     def source(self) -> ModelSource:

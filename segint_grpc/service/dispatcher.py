@@ -204,7 +204,7 @@ class Dispatcher:
             self._history.add(job.model_id, result)
             return ended
         except TimeoutError:
-            limit_s = self._context.settings.job_deadline_s
+            limit_s = (job.deadline_at - job.submitted_at).total_seconds()
             raise errors.DeadlineExceeded(
                 f"The segmentation did not finish within {limit_s:.0f} s of its posting."
             ) from None

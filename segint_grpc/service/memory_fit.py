@@ -29,8 +29,16 @@ class MemoryFit:
         sizes = [volume.Width * volume.Height * volume.Depth for volume in _volumes(message)]
         return 0 if max(sizes, default=0) > self._voxels_max else sum(sizes)
 
-    def check(self, message: Model_pb2.ModelInput, version_id: str, past: MemoryModel | None) -> None:
+    def check(
+        self,
+        message: Model_pb2.ModelInput,
+        version_id: str,
+        past: MemoryModel | None,
+        own_limit_bytes: int = 0,
+    ) -> None:
         """Let a scan pass that is expected to fit by the version's `past`, or of which nothing is known.
+
+        `own_limit_bytes` is what the version's manifest allows its process, 0 where it does not say.
 
         Raises:
             TooLarge: it is not; the message has what is expected and what there is.
@@ -39,11 +47,13 @@ class MemoryFit:
         if not voxels or past is None:
             return
         expected = past.expected_bytes(voxels) - STARTING_BYTES
-        if expected > self._limit_bytes:
+        limit_bytes = min(own_limit_bytes or self._limit_bytes, self._limit_bytes)
+        source = "its limits.memory_bytes" if limit_bytes < self._limit_bytes else "setting slot_memory_bytes"
+        if expected > limit_bytes:
             raise errors.TooLarge(
                 f"The scan has {voxels} voxels, for which {version_id!r} is expected to need "
                 f"{expected / _GIB:.2f} GiB of memory, from what its earlier jobs took; a model's process "
-                f"may take {self._limit_bytes / _GIB:.2f} GiB (setting slot_memory_bytes)."
+                f"may take {limit_bytes / _GIB:.2f} GiB ({source})."
             )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from generated.radiomics.Model_pb2 import ModelChannelConstraints
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc.service.catalogue import ResolvedModel
 from segint_grpc.service.suitability import match_channels
 from segint_grpc.wire.volumes import VoxelFile
 from segint_grpc.worker.task import ChannelTask, ModelTask
+
+CT = {ModelChannelConstraints.ModalityTypes.CT, ModelChannelConstraints.ModalityTypes.CTA}
 
 
 def model_task(model: ResolvedModel) -> ModelTask:
@@ -19,7 +23,19 @@ def model_task(model: ResolvedModel) -> ModelTask:
         entry=model.runtime.entry,
         parameters=model.runtime.parameters,
         revision=model.runtime.revision,
+        handling=model.runtime.handling,
+        ct_channel_ids=_ct_channel_ids(model),
+        memory_bytes=model.handling.limits.memory_bytes,
     )
+
+
+def _ct_channel_ids(model: ResolvedModel) -> tuple[str, ...]:
+    """Return the channels whose values are to be those of a CT: none for a version without a handling."""
+    off = model.handling.limits.ct_values == ScanHandling.REACTION_OFF
+    if not model.runtime.handling or off:
+        return ()
+    channels = model.family.FamilyDescription.InputChannels
+    return tuple(c.ChannelID for c in channels if set(c.Constraints.AcceptedModalities) & CT)
 
 
 def channel_tasks(model: ResolvedModel, files: list[VoxelFile]) -> tuple[ChannelTask, ...]:

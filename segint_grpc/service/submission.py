@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from generated.radiomics import Model_pb2
 from segint_grpc import errors, logs
 from segint_grpc.domain import access
+from segint_grpc.domain.handling import shapes_the_input
 from segint_grpc.domain.jobs import Job, NewJob, new_job_id
 from segint_grpc.domain.memory_need import MemoryModel
 from segint_grpc.pace import Pace, TooSlow
@@ -26,7 +27,7 @@ from segint_grpc.service.intake import Intake, body_too_large
 from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models, ResolvedModel
 from segint_grpc.service.post_rate import PostRate
-from segint_grpc.service.suitability import check_constraints, match_channels
+from segint_grpc.service.suitability import check_constraints, check_geometry, match_channels, policies
 from segint_grpc.service.time_fit import Allowance, TimeFit
 from segint_grpc.service.unpacking import Unpacking
 
@@ -176,7 +177,7 @@ class Submissions:
             client_version=message.ClientInformation.SoftwareVersion[:CLIENT_VERSION_MAX],
             request_id=logs.request_id.get(),
             submitted_at=arrival.submitted_at,
-            deadline_at=arrival.submitted_at + timedelta(seconds=self._settings.job_deadline_s),
+            deadline_at=arrival.submitted_at + timedelta(seconds=self._deadline_s(arrival.model)),
             warnings=warnings,
             owner=posting.owner or access.current.get().principal,
             voxels=self._memory.voxels(message),
@@ -196,7 +197,8 @@ class Submissions:
         """Return what was posted, and what is worth a warning about it; raises what `submit` does of both."""
         message = intake.message()
         warnings = tuple(fit(message, arrival.model))
-        self._memory.check(message, arrival.posting.model_id, arrival.memory)
+        own_limit_bytes = arrival.model.handling.limits.memory_bytes
+        self._memory.check(message, arrival.posting.model_id, arrival.memory, own_limit_bytes)
         return message, warnings
 
     def _open(self, posting: Posting, job_id: str) -> Intake:
@@ -214,6 +216,11 @@ class Submissions:
         except (errors.TakesTooLong, errors.QueueTooLong):
             if not self._store.jobs.posted_before(new):
                 raise
+
+    def _deadline_s(self, model: ResolvedModel) -> float:
+        """Return how long a job may take: what the model's manifest says, never more than the server."""
+        own_s = model.handling.limits.deadline_s
+        return min(own_s or self._settings.job_deadline_s, self._settings.job_deadline_s)
 
     def _admit(self, posting: Posting) -> None:
         """Refuse what could not be kept; `posting` counts as arriving."""
@@ -269,4 +276,7 @@ def fit(message: Model_pb2.ModelInput, model: ResolvedModel) -> list[str]:
     sent_ids = [channel.ChannelID for channel in message.Channels]
     order, warnings = match_channels(sent_ids, [channel.ChannelID for channel in expected])
     sent = [message.Channels[index] for index in order]
-    return warnings + check_constraints(sent, expected, model.policy)
+    handling = model.handling
+    expected_ids = [channel.ChannelID for channel in expected]
+    warnings += check_geometry(sent, expected_ids, needed=shapes_the_input(handling))
+    return warnings + check_constraints(sent, expected, policies(model.policy, handling.limits))

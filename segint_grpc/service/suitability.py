@@ -7,13 +7,21 @@ axial alignment can be looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from generated.radiomics import Model_pb2
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
-from segint_grpc.domain.geometry import Geometry, geometry_of
+from segint_grpc.domain.geometry import Geometry, checked, faults, geometry_of
 
 AXIAL_COSINE_MIN = 0.996
 """A slice axis within 5 degrees of head–feet counts as axial."""
+
+REACTIONS: dict[int, str] = {
+    ScanHandling.REACTION_OFF: "off",
+    ScanHandling.REACTION_WARN: "warn",
+    ScanHandling.REACTION_ENFORCE: "enforce",
+}
 
 
 def match_channels(sent_ids: Sequence[str], expected_ids: Sequence[str]) -> tuple[list[int], list[str]]:
@@ -34,43 +42,83 @@ def match_channels(sent_ids: Sequence[str], expected_ids: Sequence[str]) -> tupl
     )
 
 
+@dataclass(frozen=True)
+class Policies:
+    """What is done about each kind of constraint that a scan does not meet: "off", "warn" or "enforce"."""
+
+    spacing: str
+    dimensions: str
+    axial: str
+
+
+def policies(policy: str, limits: ScanHandling.Limits) -> Policies:
+    """Return what a version's own `limits` say, and where they are silent its family's `policy`."""
+    return Policies(
+        *(REACTIONS.get(own, policy) for own in (limits.spacing, limits.dimensions, limits.axial))
+    )
+
+
 def check_constraints(
     sent: Sequence[Model_pb2.ModelInputChannel],
     expected: Sequence[Model_pb2.ModelChannelDescription],
-    policy: str,
+    policies: Policies,
 ) -> list[str]:
     """Return what of `sent`, in the order of `expected`, lies outside the family's constraints.
 
     Raises:
-        UnusableInput: something does, and `policy` is "enforce".
+        UnusableInput: something does, and `policies` enforce that.
     """
-    if policy == "off":
-        return []
     findings = [
-        f'Channel "{description.ChannelID}": {finding}'
+        (policy, f'Channel "{description.ChannelID}": {finding}')
         for channel, description in zip(sent, expected, strict=True)
         if description.HasField("Constraints")
-        for finding in _violations(geometry_of(channel.CalibratedVolume), description.Constraints)
+        for policy, finding in _violations(
+            geometry_of(channel.CalibratedVolume), description.Constraints, policies
+        )
     ]
-    if findings and policy == "enforce":
-        raise errors.UnusableInput(" ".join(findings))
-    return findings
+    refused = [finding for policy, finding in findings if policy == "enforce"]
+    if refused:
+        raise errors.UnusableInput(" ".join(refused))
+    return [finding for policy, finding in findings if policy == "warn"]
 
 
-def _violations(geometry: Geometry, bounds: Model_pb2.ModelChannelConstraints) -> list[str]:
+def check_geometry(
+    sent: Sequence[Model_pb2.ModelInputChannel], channel_ids: Sequence[str], needed: bool
+) -> list[str]:
+    """Return what is wrong with where the voxels of `sent` lie, channels being called `channel_ids`.
+
+    Raises:
+        UnusableInput: something is, and the model is `needed` to know where they lie.
+    """
+    geometries = [geometry_of(channel.CalibratedVolume) for channel in sent]
+    if needed:
+        for geometry, name in zip(geometries, channel_ids, strict=True):
+            checked(geometry, name)
+        return []
+    return [
+        f'Channel "{name}": {fault} The model gets it as it was sent.'
+        for geometry, name in zip(geometries, channel_ids, strict=True)
+        for fault in faults(geometry)
+    ]
+
+
+def _violations(
+    geometry: Geometry, bounds: Model_pb2.ModelChannelConstraints, policies: Policies
+) -> list[tuple[str, str]]:
+    """Return each constraint that is not met, after its policy."""
     depth, height, width = geometry.shape_kji
-    spacing = geometry.spacing_xyz_mm
+    spacing, size = geometry.spacing_xyz_mm, (width, height, depth)
     checks = (
-        ("spacing in mm", spacing, "SpacingMinInMillimeters", "SpacingMaxInMillimeters"),
-        ("size in voxels", (width, height, depth), "DimensionsMinInPixels", "DimensionsMaxInPixels"),
+        (policies.spacing, "spacing in mm", spacing, "SpacingMinInMillimeters", "SpacingMaxInMillimeters"),
+        (policies.dimensions, "size in voxels", size, "DimensionsMinInPixels", "DimensionsMaxInPixels"),
     )
     found = [
-        f"the {what} (X, Y, Z) is {_numbers(values)}; the model was made for {_range(bounds, low, high)}."
-        for what, values, low, high in checks
-        if not _within(values, bounds, low, high)
+        (policy, f"the {what} (X, Y, Z) is {_numbers(values)}; the model was made for {wanted}.")
+        for policy, what, values, low, high in checks
+        if not _within(values, bounds, low, high) and (wanted := _range(bounds, low, high))
     ]
     if bounds.IsAxial and abs(geometry.z_axis[2]) < AXIAL_COSINE_MIN:
-        found.append("the slices are not axial; the model was made for axial slices.")
+        found.append((policies.axial, "the slices are not axial; the model was made for axial slices."))
     return found
 
 

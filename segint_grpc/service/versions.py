@@ -16,6 +16,7 @@ from segint_grpc.service.changes import Changes
 from segint_grpc.service.family_rules import is_clean
 from segint_grpc.service.family_views import FamilyView, VersionView
 from segint_grpc.service.fitness import Fitness, quoted
+from segint_grpc.service.handling_fit import check_handling
 from segint_grpc.service.hop import Hop
 from segint_grpc.store.store import Store
 
@@ -132,7 +133,9 @@ class Versions:
             check_scan=self._stored(wanted.check_scan),
         )
         back_end = self._fitness.back_end(runtime.backend)
-        back_end.check(self._catalogue.describe(record, version, runtime).source)
+        model = self._catalogue.describe(record, version, runtime)
+        back_end.check(model.source)
+        check_handling(model, back_end)
         self._store.models.set_runtime(version_id, runtime)
         return self._catalogue.version_view(version_id)
 

@@ -101,6 +101,7 @@ def _runtime(row: Row, files: dict[int, FileRecord]) -> RuntimeRecord:
         parameters=json.loads(row["parameters"]),
         revision=row["revision"],
         check_scan=files.get(row["check_scan"]),
+        handling=bytes(row["handling"]),
     )
 
 

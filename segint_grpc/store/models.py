@@ -112,6 +112,7 @@ class ModelStore:
                     entry=runtime.entry,
                     parameters=_json(runtime.parameters),
                     check_scan=file_key(transaction, runtime.check_scan),
+                    handling=runtime.handling,
                 )
             )
             _make_drafts(transaction, [version_id])

@@ -198,6 +198,7 @@ class RuntimeTable(Model):
     entry = TextField()
     parameters = TextField()
     check_scan = ForeignKeyField(FileTable, null=True)
+    handling = BlobField()
 
     class Meta:
         """Peewee's settings of the table."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from generated.radiomics import Model_pb2
 from segint_grpc import errors
 from segint_grpc.backends import load_backend
 from segint_grpc.backends.base import BackEnd, Channel, ModelSource, StructureSpec
+from segint_grpc.domain.ct_values import odd_values
+from segint_grpc.domain.handling import parse_handling, shapes_the_input
 from segint_grpc.domain.jobs import Result, Stage
 from segint_grpc.domain.plausibility import MaskReview
 from segint_grpc.domain.progress import clamped
 from segint_grpc.wire.model_output_writer import write_model_output
 from segint_grpc.worker import messages, output
+from segint_grpc.worker.handled_run import HandledRun
 from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
 
 STEPS = 100
@@ -51,15 +54,12 @@ class JobRun:
         backend = self._loaded(task.model, version)
         self._progress(Stage.PREPARE)
         channels = [map_channel(channel) for channel in task.channels]
-        self._progress(Stage.INFER)
-        made = backend.predict(channels, lambda share: self._progress(Stage.INFER, share))
-        self._progress(Stage.ENCODE)
-        masks = output.check(made, version.Structures, channels)
+        masks = self._masks(backend, task.model, version, channels)
         review = MaskReview(version.Structures)
         result = write_model_output(task.result, version, self._counted(masks, review, channels))
         return replace(
             result,
-            warnings=tuple(review.warnings()),
+            warnings=(*odd_values(channels, task.model.ct_channel_ids), *review.warnings()),
             voxels=sum(channel.image_kji.size for channel in channels),
             volumes_ml=review.volumes_ml,
         )
@@ -80,11 +80,36 @@ class JobRun:
             self._backend = backend
         return self._backend
 
+    def _masks(
+        self,
+        backend: BackEnd,
+        model: ModelTask,
+        version: Model_pb2.ModelVersion,
+        channels: Sequence[Channel],
+    ) -> Iterable[output.StructureMask]:
+        """Return each structure with its mask; with a handling, masks are made when they are taken."""
+        handling = parse_handling(model.handling)
+        if not shapes_the_input(handling):
+            self._progress(Stage.INFER)
+            made = backend.predict(channels, self._tell)
+            self._progress(Stage.ENCODE)
+            return output.check(made, version.Structures, channels)
+        run = HandledRun(backend, handling, version.Structures)
+        found = run.infer(channels, self._tell)
+        self._progress(Stage.RESTORE)
+        return run.masks(found, channels)
+
+    def _tell(self, share: float) -> None:
+        self._progress(Stage.INFER, share)
+
     def _counted(
-        self, masks: Sequence[output.StructureMask], review: MaskReview, channels: Sequence[Channel]
+        self, masks: Iterable[output.StructureMask], review: MaskReview, channels: Sequence[Channel]
     ) -> Iterator[output.StructureMask]:
+        assert self._said is not None  # The stage has been told.
+        stage, _ = self._said
         for done, (structure, mask_kji) in enumerate(masks):
-            self._progress(Stage.ENCODE, done / len(masks))
+            # Masks that are restored one by one are encoded in between.
+            self._progress(stage, done / review.count)
             review.look(done, mask_kji, output.grid(structure, channels))
             yield structure, mask_kji
 

@@ -36,12 +36,20 @@ def check(
     ]
 
 
+def check_on(
+    made: Any, structures: Sequence[Model_pb2.Structure], shape_kji: tuple[int, int, int]
+) -> list[NDArray[Any]]:
+    """Return the masks of `structures`, all of one shape; as `check` otherwise."""
+    masks = _by_structure(made, structures)
+    return [_checked(mask, one, shape_kji) for mask, one in zip(masks, structures, strict=True)]
+
+
 def _by_structure(made: Any, structures: Sequence[Model_pb2.Structure]) -> list[NDArray[Any]]:
     if isinstance(made, Mapping):
         return _from_mapping(made, structures)
     if isinstance(made, (list, tuple)):
-        return _counted([_array(mask) for mask in made], structures)
-    stack = _array(made)
+        return _counted([array(mask) for mask in made], structures)
+    stack = array(made)
     if stack.ndim == 3:
         return _counted([stack], structures)
     if stack.ndim == 4:
@@ -61,7 +69,7 @@ def _from_mapping(made: Mapping[Any, Any], structures: Sequence[Model_pb2.Struct
             f"The model returned masks for the StructureIDs {_names(found)}; "
             f"its version has {_names(expected)}."
         )
-    return [_array(found[structure_id]) for structure_id in expected]
+    return [array(found[structure_id]) for structure_id in expected]
 
 
 def _counted(masks: list[NDArray[Any]], structures: Sequence[Model_pb2.Structure]) -> list[NDArray[Any]]:
@@ -73,7 +81,7 @@ def _counted(masks: list[NDArray[Any]], structures: Sequence[Model_pb2.Structure
     return masks
 
 
-def _array(made: Any) -> NDArray[Any]:
+def array(made: Any) -> NDArray[Any]:
     """Return `made` as an array; a torch tensor is known by its methods, since torch may be absent."""
     if hasattr(made, "detach"):
         made = made.detach().cpu()

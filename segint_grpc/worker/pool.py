@@ -197,9 +197,12 @@ class WorkerPool:
         while self._idle and self._memory_bytes() > self.options.warm_memory_bytes:
             await self._dismiss(self._idle[0])
         version_id = Model_pb2.ModelVersion.FromString(model.version).ID
-        seat = _Seat(await self._nursery.fork(), key, version_id)
+        seat = _Seat(await self._nursery.fork(memory_bytes=self._allowed_bytes(model)), key, version_id)
         seat.process.exited.add_done_callback(lambda _: self._strike(seat))
         return seat
+
+    def _allowed_bytes(self, model: ModelTask) -> int:
+        return min(model.memory_bytes or self.options.memory_bytes, self.options.memory_bytes)
 
     def _keep(self, seat: _Seat) -> None:
         if seat.process.exited.done():

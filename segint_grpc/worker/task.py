@@ -35,6 +35,12 @@ class ModelTask:
     entry: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 0
+    handling: bytes = b""
+    """A serialized segint.v1.ScanHandling; empty where the model gets the volumes as they were sent."""
+    ct_channel_ids: tuple[str, ...] = ()
+    """The channels whose values a CT has to have, where anybody wants that looked at."""
+    memory_bytes: int = 0
+    """The most that the model's process may take; 0: what the pool allows, which is never exceeded."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ MAY_IMPORT = {
     "segint_grpc.store": GROUND | {"segint_grpc.home", "segint_grpc.logs"},
     "segint_grpc.backends": GROUND,
     "segint_grpc.backup": GROUND | PLUMBING | {"segint_grpc.serve", "segint_grpc.store"},
-    "segint_grpc.worker": GROUND | PLUMBING | {"segint_grpc.wire", "segint_grpc.backends"},
+    "segint_grpc.preparation": GROUND | {"segint_grpc.backends"},
+    "segint_grpc.worker": GROUND
+    | PLUMBING
+    | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.preparation"},
     "segint_grpc.service": GROUND
     | PLUMBING
     | POOL
@@ -72,6 +75,7 @@ ONLY_IN = {
     "sqlite3": {"segint_grpc.store", "segint_grpc.client.original"},
     "torch": {"segint_grpc.backends", "segint_grpc.worker"},
     "cryptography": {"segint_grpc.backup", "segint_grpc.tls"},
+    "scipy": {"segint_grpc.preparation"},
     "grpc": {"segint_grpc.api", "segint_grpc.server", "http_gateway", "segint_grpc.client"},
     "grpc_health": {"segint_grpc.api", "segint_grpc.server", "http_gateway"},
     "aiohttp": {"http_gateway", "segint_grpc.client"},
@@ -163,7 +167,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_the_core_and_the_gateway_never_load_torch() -> None:
     program = (
         "import sys, segint_grpc.server, http_gateway.__main__;"
-        "loaded = {'torch', 'nibabel', 'pydicom'} & set(sys.modules); assert not loaded, loaded"
+        "loaded = {'torch', 'scipy', 'nibabel', 'pydicom'} & set(sys.modules); assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 from generated.radiomics import Model_pb2, Primitives3D_pb2
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
-from segint_grpc.service.suitability import check_constraints, match_channels
+from segint_grpc.service.suitability import check_constraints, match_channels, policies
 
 Vector = Primitives3D_pb2.Vector3D
+OFF, WARN, ENFORCE = (policies(policy, ScanHandling.Limits()) for policy in ("off", "warn", "enforce"))
 
 
 def test_channels_are_put_into_the_family_s_order() -> None:
@@ -57,7 +59,7 @@ FAMILY = [Model_pb2.ModelChannelDescription(ChannelID="1", Constraints=BOUNDS)]
 
 
 def test_bounds_are_inclusive_and_slices_in_reverse_are_axial() -> None:
-    assert check_constraints([GOOD], FAMILY, "enforce") == []
+    assert check_constraints([GOOD], FAMILY, ENFORCE) == []
 
 
 @pytest.mark.parametrize(
@@ -71,14 +73,14 @@ def test_bounds_are_inclusive_and_slices_in_reverse_are_axial() -> None:
 def test_what_lies_outside_is_a_warning_or_a_refusal_by_policy(
     scan: Model_pb2.ModelInputChannel, words: str
 ) -> None:
-    assert words in check_constraints([scan], FAMILY, "warn")[0]
-    assert check_constraints([scan], FAMILY, "off") == []
+    assert words in check_constraints([scan], FAMILY, WARN)[0]
+    assert check_constraints([scan], FAMILY, OFF) == []
     with pytest.raises(errors.UnusableInput, match=words):
-        check_constraints([scan], FAMILY, "enforce")
+        check_constraints([scan], FAMILY, ENFORCE)
 
 
 def test_absent_bounds_are_no_bounds() -> None:
     family = [Model_pb2.ModelChannelDescription(ChannelID="1")]
-    assert check_constraints([GOOD], family, "enforce") == []
+    assert check_constraints([GOOD], family, ENFORCE) == []
     family[0].Constraints.IsAxial = False
-    assert check_constraints([GOOD], family, "enforce") == []
+    assert check_constraints([GOOD], family, ENFORCE) == []

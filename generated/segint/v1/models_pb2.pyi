@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from generated.radiomics import Model_pb2 as _Model_pb2
+from generated.segint.v1 import handling_pb2 as _handling_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -209,20 +210,22 @@ class ApproveFileResponse(_message.Message):
     def __init__(self, file: _Optional[_Union[StoredFile, _Mapping]] = ...) -> None: ...
 
 class Runtime(_message.Message):
-    __slots__ = ("backend", "model_file", "module_file", "entry", "parameters", "check_scan")
+    __slots__ = ("backend", "model_file", "module_file", "entry", "parameters", "check_scan", "handling")
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     MODEL_FILE_FIELD_NUMBER: _ClassVar[int]
     MODULE_FILE_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     CHECK_SCAN_FIELD_NUMBER: _ClassVar[int]
+    HANDLING_FIELD_NUMBER: _ClassVar[int]
     backend: str
     model_file: ModelFile
     module_file: ModelFile
     entry: str
     parameters: _struct_pb2.Struct
     check_scan: ModelFile
-    def __init__(self, backend: _Optional[str] = ..., model_file: _Optional[_Union[ModelFile, _Mapping]] = ..., module_file: _Optional[_Union[ModelFile, _Mapping]] = ..., entry: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., check_scan: _Optional[_Union[ModelFile, _Mapping]] = ...) -> None: ...
+    handling: _handling_pb2.ScanHandling
+    def __init__(self, backend: _Optional[str] = ..., model_file: _Optional[_Union[ModelFile, _Mapping]] = ..., module_file: _Optional[_Union[ModelFile, _Mapping]] = ..., entry: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., check_scan: _Optional[_Union[ModelFile, _Mapping]] = ..., handling: _Optional[_Union[_handling_pb2.ScanHandling, _Mapping]] = ...) -> None: ...
 
 class SetRuntimeRequest(_message.Message):
     __slots__ = ("version_id", "runtime")

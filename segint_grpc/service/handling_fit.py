@@ -1,0 +1,33 @@
+"""Whether how a version wants its scans makes sense for its channels, its structures and its back end."""
+
+from __future__ import annotations
+
+from segint_grpc import errors
+from segint_grpc.backends.base import BackEnd, TileBackEnd
+from segint_grpc.domain.handling import Path, problems
+from segint_grpc.service.catalogue import ResolvedModel
+
+
+def check_handling(model: ResolvedModel, back_end: BackEnd) -> None:
+    """Let a version pass whose handling can be done.
+
+    Raises:
+        InvalidModel: names every field that is wrong, and why.
+    """
+    channel_ids = [channel.ChannelID for channel in model.family.FamilyDescription.InputChannels]
+    structure_ids = [structure.StructureID for structure in model.version.Structures]
+    found = [
+        f"{_shown(path)} {sentence}"
+        for path, sentence in problems(model.handling, channel_ids, structure_ids)
+    ]
+    if model.handling.HasField("inference") and not isinstance(back_end, TileBackEnd):
+        found.append(
+            f"inference is of no use to the back end {model.runtime.backend}: it runs whole volumes."
+        )
+    if found:
+        raise errors.InvalidModel(" ".join(found))
+
+
+def _shown(path: Path) -> str:
+    shown = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path)
+    return shown.lstrip(".")
