@@ -92,8 +92,10 @@ def _intensity(path: Path, wanted: ScanHandling.Intensity) -> Iterator[Problem]:
         yield (*path, "scale"), "must be a number other than 0."
     fixed = wanted.normalise == ScanHandling.NORMALISE_FIXED
     for name in ("mean", "deviation"):
-        if fixed != wanted.HasField(name):
-            yield (*path, name), 'is what normalise = "fixed" needs, and nothing else.'
+        if fixed and not wanted.HasField(name):
+            yield (*path, name), 'is missing; normalise = "fixed" needs it.'
+        if wanted.HasField(name) and not fixed:
+            yield (*path, name), 'belongs to normalise = "fixed".'
     if wanted.HasField("deviation") and not wanted.deviation > 0:
         yield (*path, "deviation"), "must be above 0."
 
