@@ -16,6 +16,7 @@ from segint_grpc.service.gate.scans import Phantoms, Scan, placed
 from segint_grpc.service.gate.trials import (
     FIELD_OF_VIEW,
     Orientation,
+    every_axis_order,
     phantom_orientations,
     scan_orientations,
 )
@@ -69,6 +70,7 @@ class Course:
         self._scan: _Reference | None = None
         self._proven: set[str] = set()
         self._sees_nothing_of_the_scan = False
+        self._declares_orientation = bool(model.handling.input.orientation)
 
     def steps(self) -> list[Step]:
         """Return every step, in order."""
@@ -84,6 +86,8 @@ class Course:
             steps.append(Step("channels on unlike grids", self._unlike_grids))
         for orientation in phantom_orientations(axial_only):
             steps.append(Step(f"phantom, {orientation.name}", partial(self._turn_phantom, orientation)))
+        if self._declares_orientation:
+            steps.append(Step("phantom in all 48 axis orders", self._every_axis_order))
         steps.append(Step("phantom again", self._again))
         if self._scan_path is not None:
             steps.append(Step("scan", self._first_scan, essential=True))
@@ -144,6 +148,19 @@ class Course:
     async def _turn_phantom(self, orientation: Orientation) -> Finding:
         reference = self._reference(self._phantom)
         return await self._turned(reference, placed(reference.scan, orientation.placement), orientation)
+
+    async def _every_axis_order(self) -> Finding:
+        """Take the phantom through every axis order; the first that fails, else warns, speaks for all."""
+        if not any(mask_kji.any() for mask_kji in self._reference(self._phantom).masks.values()):
+            return Finding(PASSED, "It finds nothing in the phantom, so no axis order shows anything.")
+        worst = Finding(PASSED, "Its masks lie at the same millimetres in all 48 axis orders.")
+        for orientation in every_axis_order():
+            found = await self._turn_phantom(orientation)
+            if found.outcome == FAILED:
+                return found
+            if found.outcome == WARNING and worst.outcome == PASSED:
+                worst = found
+        return worst
 
     async def _turned(self, reference: _Reference, scan: Scan, orientation: Orientation) -> Finding:
         masks = await self._run(scan, self._patience.phantom)

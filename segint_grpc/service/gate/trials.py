@@ -31,12 +31,16 @@ as they please (`required`). Feet first, prone and the rest happen, too, and not
 constraints could refuse them; there finding less is a warning, since a missing mask is seen, while masks
 that are mirrored, or left and right exchanged, fail the check everywhere, since those are not. A family whose
 channels say IsAxial is tried with axial slices alone.
+
+A manifest that declares an orientation promises that no axis order matters, whatever the model: then the
+phantom is stored in all 48, and in each its masks must agree (`every_axis_order`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segint_grpc.domain.agreement import TURNS
 from segint_grpc.domain.orientation import Arrangement, Placement, Window
 
 PHANTOM_MOVE = Window((8 / 64, -12 / 64, 5 / 64))
@@ -80,6 +84,18 @@ def scan_orientations(axial_only: bool) -> list[Orientation]:
     """Return the orientations that the author's scan is tried in; `axial_only` as before."""
     moved = Orientation(FIELD_OF_VIEW, SCAN_MOVE, required=True)
     return _fair((moved, *_TURNED, *_OTHER_PLANES), axial_only)
+
+
+def every_axis_order() -> list[Orientation]:
+    """Return the 47 other ways to store the phantom: a manifest's orientation promises that none matters."""
+    return [Orientation(_in_words(turn), turn, required=True) for turn in TURNS[1:]]
+
+
+def _in_words(turn: Arrangement) -> str:
+    """Return how an array is stored: "columns, -slices, rows" for its slices, rows and columns."""
+    names = ("slices", "rows", "columns")
+    parts = ("-" * back + names[axis] for axis, back in zip(turn.order, turn.reverse, strict=True))
+    return f"the axes {', '.join(parts)}"
 
 
 def _fair(orientations: tuple[Orientation, ...], axial_only: bool) -> list[Orientation]:
