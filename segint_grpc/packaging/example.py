@@ -170,6 +170,31 @@ entry = "Model"
 # file, the serialized ModelInput of a job, or for several channels { ct = "ct.nii.gz", pet = "pet.nii.gz" }.
 # check_scan = "scan.nii.gz"
 
+# How the model wants its scans, and what becomes of its masks; docs/geometry.md explains every key. Without
+# these tables it gets the volumes as they were sent, whatever their orientation and spacing.
+# [versions.input]
+# Where columns, rows and slices grow to: L or R, P or A, S or I. An axial DICOM series is "LPS".
+# orientation = "LPS"
+# Distance of voxel centres along X, Y and Z in mm; 0 as sent.
+# spacing_mm = [1.5, 1.5, 1.5]
+# [[versions.input.intensity]]
+# clip = [-1024, 3071]
+# z_score, min_max, fixed or percentile.
+# normalise = "z_score"
+# Called with batches [tile, channel, slice, row, column]: whole, sliding_window or slices.
+# [versions.inference]
+# mode = "sliding_window"
+# window = [96, 96, 96]
+# masks, labels, probabilities or logits; with exclusive, class 0 is the background.
+# [versions.output]
+# returns = "logits"
+# exclusive = true
+# largest_component = true
+# What a job may take, and scans outside the channels' bounds: off, warn or enforce.
+# [versions.limits]
+# deadline_s = 600
+# spacing = "warn"
+
 # Arguments of the class: here the values from which to which voxels belong to each structure.
 [versions.runtime.parameters.ranges]
 $ranges
@@ -192,7 +217,8 @@ class Model(torch.nn.Module):
         """Return a mask for each structure.
 
         image: values of the first channel, an int32 array indexed [slice, row, column]; HU for CT. It is a
-            torch tensor where the parameter is annotated `image: torch.Tensor`.
+            torch tensor where the parameter is annotated `image: torch.Tensor`. With [versions.input] it is
+            as that table says, float32 unless it says otherwise.
         further: the other channels' volumes, if the family has any.
         geometry: spacing_xyz_mm, axes and origin of the volume in LPS; a list for several channels. Leave it
             and `progress` out where they are not needed.
