@@ -17,6 +17,7 @@ from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.version_lines import runs_on, sentence, state
 from segint_grpc.client.administration import Administration
+from segint_grpc.packaging.manifest_text import handling_text
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -217,6 +218,10 @@ def _show(family: models_pb2.Family) -> None:
         for version in family.versions
     ]
     print_table(("Version", "State", "Runs on", "Offered"), rows)
+    for version in family.versions:
+        if version.runtime.HasField("handling"):
+            click.echo(f"\n{version.version_id} gets its scans so (docs/geometry.md):\n")
+            click.echo(handling_text(version.runtime.handling).rstrip())
     for warning in family.warnings:
         click.echo(f"Warning: {warning}", err=True)
 

@@ -34,6 +34,7 @@ reason_option = click.option("--reason", default="", help="Why; recorded.")
 @click.option("--entry", default="", help="The class to make, where the model file does not say it.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
 @click.option("--check-scan", type=FILE, help="A serialized ModelInput on which it finds its structures.")
+@click.option("--as-sent", is_flag=True, help="Drop what its manifest said of its scans and masks.")
 @click.option("--approve", is_flag=True, help="You have looked at the files: their code may run.")
 @click.option("--activate", is_flag=True, help="Check it and, if it passes, offer it to clients.")
 @click.option("--force", is_flag=True, help="Activate it without a check, which is recorded.")
@@ -47,6 +48,7 @@ def set_runtime(
     entry: str,
     parameters: Sequence[str],
     check_scan: Path | None,
+    as_sent: bool,
     approve: bool,
     activate: bool,
     force: bool,
@@ -55,7 +57,8 @@ def set_runtime(
 ) -> None:
     """Say what runs VERSION (a version's ID), and upload the files that this takes.
 
-    VERSION is a draft then. With --approve --activate it is checked and offered in the same step.
+    VERSION is a draft then. With --approve --activate it is checked and offered in the same step. How it
+    wants its scans, which a manifest said (docs/geometry.md), stays as it is unless --as-sent is given.
     """
     runtime = models_pb2.Runtime(backend=backend, entry=entry)
     if parameters:
@@ -65,6 +68,8 @@ def set_runtime(
         for field, path in files.items():
             if path:
                 getattr(runtime, field).CopyFrom(send(server, path))
+        if not as_sent and (before := _version(server, version_id)) and before.runtime.HasField("handling"):
+            runtime.handling.CopyFrom(before.runtime.handling)
         version = server.set_runtime(version_id, runtime)
         if approve:
             version = _approve(server, version)
@@ -180,8 +185,12 @@ def _approve(server: PackageServer, version: models_pb2.Version) -> models_pb2.V
     for file in (version.runtime.model_file, version.runtime.module_file):
         if file.sha256:
             server.approve(file.sha256)
-    versions = (other for family in server.families() for other in family.versions)
-    return next(other for other in versions if other.version_id == version.version_id)
+    return _version(server, version.version_id) or version
+
+
+def _version(server: PackageServer, version_id: str) -> models_pb2.Version | None:
+    versions = (version for family in server.families() for version in family.versions)
+    return next((version for version in versions if version.version_id == version_id), None)
 
 
 def _check(server: PackageServer, version_id: str) -> None:

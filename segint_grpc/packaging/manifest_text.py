@@ -18,6 +18,7 @@ from generated.radiomics.Model_pb2 import (
     Structure,
 )
 from generated.radiomics.Primitives3D_pb2 import Vector3D
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
 from segint_grpc.packaging.family_fields import BODY_PARTS, GENDERS, MODALITIES, STATUSES, STRUCTURE_TYPES
 from segint_grpc.packaging.handling_fields import write_handling
@@ -165,8 +166,13 @@ def _runtime_parts(runtime: RuntimeEntry | None) -> list[str]:
         lines = [f"{_key(name)} = {toml_value(value)}\n" for name, value in runtime.parameters.items()]
         parts.append("[versions.runtime.parameters]\n" + "".join(lines))
     if runtime.handling is not None:
-        parts.extend(_handling_part(*table) for table in write_handling(runtime.handling))
+        parts.append(handling_text(runtime.handling))
     return parts
+
+
+def handling_text(handling: ScanHandling) -> str:
+    """Return the tables of a version that say `handling`."""
+    return "\n".join(_handling_part(*table) for table in write_handling(handling))
 
 
 def _handling_part(path: str, rows: list[Row], listed: bool) -> str:

@@ -21,9 +21,8 @@ def check_handling(model: ResolvedModel, back_end: BackEnd) -> None:
         for path, sentence in problems(model.handling, channel_ids, structure_ids)
     ]
     if model.handling.HasField("inference") and not isinstance(back_end, TileBackEnd):
-        found.append(
-            f"inference is of no use to the back end {model.runtime.backend}: it runs whole volumes."
-        )
+        name = model.runtime.backend
+        found.append(f"inference is of no use to the back end {name}, which runs whole volumes.")
     if found:
         raise errors.InvalidModel(" ".join(found))
 

@@ -9,7 +9,7 @@ from datetime import UTC
 
 from generated.segint.v1.models_pb2 import CheckReport, CheckStep
 from segint_grpc import errors
-from segint_grpc.domain.models import CheckRecord, FileRecord, RuntimeRecord, VersionRecord
+from segint_grpc.domain.models import CheckRecord, FamilyRecord, FileRecord, RuntimeRecord, VersionRecord
 from segint_grpc.domain.versions import Act, VersionState
 from segint_grpc.service.catalogue import NO_RUNTIME, Catalogue
 from segint_grpc.service.changes import Changes
@@ -143,8 +143,8 @@ class Versions:
         return self._store.model_files.find(file.sha256, file.name) if file else None
 
     def _activate(self, version_id: str, force: bool, reason: str) -> VersionView:
-        _, version = self._store.models.version(version_id)
-        self._check_runs(version)
+        record, version = self._store.models.version(version_id)
+        self._check_runs(record, version)
         if version.needs_force and not force:
             raise errors.NotNow(_why_not(version))
         forced = version.needs_force or (version.forced and version.check is None)
@@ -156,7 +156,7 @@ class Versions:
         wanted = version_id or self._former_default(canonical_name)
         record, version = self._store.models.version(wanted)
         if version.state is not VersionState.ACTIVE:
-            self._check_runs(version)
+            self._check_runs(record, version)
             if version.needs_force:
                 raise errors.NotNow(_why_not(version))
         before = self._catalogue.view(record).default_version
@@ -177,10 +177,13 @@ class Versions:
             )
         return former
 
-    def _check_runs(self, version: VersionRecord) -> None:
+    def _check_runs(self, record: FamilyRecord, version: VersionRecord) -> None:
         if version.runtime is None:
             raise errors.InvalidModel(f"{version.version_id!r}: {NO_RUNTIME}")
         self._fitness.check(version.runtime, self._store.model_files.approvals())
+        # The family's channels and structures may have changed since the runtime was set.
+        model = self._catalogue.describe(record, version, version.runtime)
+        check_handling(model, self._fitness.back_end(version.runtime.backend))
 
 
 def _why_not(version: VersionRecord) -> str:

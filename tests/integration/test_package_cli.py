@@ -120,6 +120,36 @@ async def test_what_is_pulled_is_what_was_pushed_and_pushes_as_such(
     assert await pulled(segint, "Livers", tmp_path / "b.segint.zip") == first
 
 
+async def test_how_a_version_wants_its_scans_is_shown_pulled_and_kept_when_its_files_change(
+    segint: Segint, tmp_path: Path
+) -> None:
+    tables = '[versions.input]\norientation = "LPS"\nspacing_mm = [1.5, 1.5, 3]\n'
+    await pushed(segint, a_folder(tmp_path / "turned", SHORT + tables))
+    shown = (await segint("get", "Livers")).stdout
+    assert 'orientation = "LPS"' in shown
+    assert "spacing_mm = [1.5, 1.5, 3.0]" in shown
+    await pulled(segint, "Livers", tmp_path / "a.segint.zip")
+    with open_package(tmp_path / "a.segint.zip") as package:
+        handling = package.manifest.runtimes["Liver 1"].handling
+    assert handling is not None
+    assert handling.input.orientation == "LPS"
+    assert "runs so already" in (await pushed(segint, tmp_path / "a.segint.zip")).stderr
+    changed = await segint("set", "Liver 1", "--backend", "phantom", "--parameter", "n=3")
+    assert changed.exit_code == 0, changed.output
+    assert 'orientation = "LPS"' in (await segint("get", "Livers")).stdout
+    await segint("set", "Liver 1", "--backend", "phantom", "--as-sent")
+    assert "orientation" not in (await segint("get", "Livers")).stdout
+
+
+async def test_what_a_back_end_cannot_do_for_a_manifest_is_told_when_it_is_pushed(
+    segint: Segint, tmp_path: Path
+) -> None:
+    tables = "[versions.inference]\nflips = ['x']\n"
+    result = await segint("push", a_folder(tmp_path / "tiles", SHORT + tables))
+    assert result.exit_code != 0
+    assert "inference is of no use to the back end phantom, which runs whole volumes." in result.stderr
+
+
 async def test_another_version_of_a_family_joins_those_that_are_there(
     segint: Segint, folder: Path, tmp_path: Path
 ) -> None:

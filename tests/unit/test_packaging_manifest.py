@@ -235,7 +235,10 @@ def test_the_page_on_packages_shows_what_is_really_said_and_read() -> None:
     page = (Path(__file__).parents[2] / "docs" / "packages.md").read_text()
     told = refused(SHORT.replace('"#ff7800"', '"orange"').replace('["Abdomen"]', '["Abdomn"]'))
     assert f"```\n{told}\n```" in page
-    (shown,) = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
+    handling, shown = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
+    found = read(SHORT + handling).runtimes["Liver 1"].handling
+    assert found is not None
+    assert found.input.spacing_mm == [1.5, 1.5, 1.5]
     family = a_family(versions=["My Model 1.0"])
     manifest = read(shown, {"family.pb": family.SerializeToString()})
     assert list(manifest.runtimes) == ["My Model 1.0"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,6 +110,17 @@ def test_every_key_that_the_example_explains_is_one() -> None:
         text = text.replace(f"# {key} = ", f"{key} = ")
     runtime = read_manifest(text.encode(), lambda name: b"").runtimes["X 1.0"]
     assert runtime.files == ("weights.safetensors", "model.py", "scan.nii.gz")
+
+
+def test_the_tables_that_the_example_explains_are_read_once_they_are_uncommented() -> None:
+    text = write_example(Answers("X", ["Chest"]))[MANIFEST]
+    start, end = text.index("# [versions.input]"), text.index("# Arguments of the class")
+    told = re.sub(r"^# (\[|[a-z_]+ = )", r"\1", text[start:end], flags=re.M)
+    manifest = read_manifest((text[:start] + told + text[end:]).encode(), lambda name: b"")
+    handling = manifest.runtimes["X 1.0"].handling
+    assert handling is not None
+    assert [field.name for field, _ in handling.ListFields()] == ["input", "inference", "output", "limits"]
+    assert handling.input.intensity[0].clip == [-1024, 3071]
 
 
 def test_answers_that_make_no_manifest_are_told_by_field() -> None:
