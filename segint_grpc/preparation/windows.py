@@ -111,10 +111,8 @@ class _Average:
         count = k - self._first
         if count and self._sums is not None:
             self._read(count)
-            for kept in (self._sums.swapaxes(0, 1), self._total):
-                # NumPy copies overlapping parts as if through a copy.
-                kept[: len(kept) - count] = kept[count:]
-                kept[len(kept) - count :] = 0
+            for kept in (*self._sums, self._total):
+                _shift(kept, count)
         self._first = k
 
     def add(self, at: Start, scores: NDArray[Any]) -> None:
@@ -134,6 +132,14 @@ class _Average:
         for k in range(count):
             mean = self._sums[:, k : k + 1] / self._total[k : k + 1]
             self._parts.append(self._reading.read(mean))
+
+
+def _shift(kept: NDArray[np.float32], count: int) -> None:
+    """Move slices down by `count`, one at a time, so that no copy of them all is made."""
+    rest = max(0, len(kept) - count)
+    for k in range(rest):
+        kept[k] = kept[k + count]
+    kept[rest:] = 0
 
 
 class _Nearest:

@@ -30,7 +30,10 @@ PASSED = CheckStep.OUTCOME_PASSED
 WARNING = CheckStep.OUTCOME_WARNING
 FAILED = CheckStep.OUTCOME_FAILED
 
-MEND = "a model that is not the same in all directions has to take `geometry` and turn the scan."
+MEND = (
+    "a model that is not the same in all directions has to declare its orientation ([versions.input] of its "
+    "manifest), or has to take `geometry` and turn the scan."
+)
 """What the author of a model that some orientation confuses can do."""
 
 
