@@ -53,12 +53,12 @@ async def peak_bytes(folder: Path, count: int, shape_kji: tuple[int, int, int]) 
 
 @pytest.mark.timeout(300)
 async def test_a_hundred_structures_take_hardly_more_memory_than_twenty(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     found = {}
     for count in (20, 100):
         folder = tmp_path / str(count)
         folder.mkdir()
         found[count] = await peak_bytes(folder, count, SHAPE_KJI)
-        record_property(f"peak MiB with {count} structures", round(found[count] / MIB, 1))
+        record_testsuite_property(f"peak MiB with {count} structures", round(found[count] / MIB, 1))
     assert found[100] < 1.1 * found[20], {count: peak / MIB for count, peak in found.items()}
