@@ -112,9 +112,11 @@ def _inference(handling: ScanHandling) -> Iterator[Problem]:
         yield ("inference", "overlap"), f"must lie between 0 and {OVERLAP_MAX}."
     if slices and not handling.input.orientation:
         yield ("inference", "mode"), "is slices, which needs input.orientation to know the planes."
+    axes = FLIP_AXES[:2] if slices else FLIP_AXES
     for flip in wanted.flips:
-        if not flip or len(set(flip)) != len(flip) or set(flip) - set(FLIP_AXES):
-            yield ("inference", "flips"), f'cannot hold {flip!r}. Write "x", "y", "z" or several, as "xy".'
+        if not flip or len(set(flip)) != len(flip) or set(flip) - set(axes):
+            known = ", ".join(f'"{axis}"' for axis in axes)
+            yield ("inference", "flips"), f'cannot hold {flip!r}. Write one of {known} or several, as "xy".'
     if wanted.axes not in AXES:
         yield ("inference", "axes"), f'cannot be {wanted.axes!r}. It can be "kji" or "ijk".'
     if wanted.HasField("coarse"):

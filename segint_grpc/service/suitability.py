@@ -96,9 +96,9 @@ def check_geometry(
             checked(geometry, name)
         return []
     return [
-        f'Channel "{name}": {fault} The model gets it as it was sent.'
+        f'Channel "{name}": {" ".join(found)} The model gets it as it was sent.'
         for geometry, name in zip(geometries, channel_ids, strict=True)
-        for fault in faults(geometry)
+        if (found := faults(geometry))
     ]
 
 

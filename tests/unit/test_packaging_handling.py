@@ -125,6 +125,11 @@ WRONG = [
     ("[versions.inference]\nwindow = [8.5, 8, 8]", 20, "inference.window must be a list of whole numbers"),
     ('[versions.inference]\nmode = "slices"', 20, "mode is slices, which needs input.orientation"),
     ('[versions.inference]\nflips = ["xx"]', 20, "inference.flips cannot hold 'xx'"),
+    (
+        '[versions.input]\norientation = "LPS"\n[versions.inference]\nmode = "slices"\nflips = ["z"]',
+        23,
+        'inference.flips cannot hold \'z\'. Write one of "x", "y" or several',
+    ),
     ('[versions.inference]\naxes = "xyz"', 20, "inference.axes cannot be 'xyz'"),
     ("[versions.inference.coarse]\nmargin_mm = 3", 19, "coarse.spacing_mm must be one number or three"),
     ("[versions.output]\nexclusive = true", 20, "output.exclusive belongs to returns"),
