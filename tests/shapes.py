@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,9 @@ def oblique() -> Geometry:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=400)
 def distances(shape: Distance, geometry: Geometry) -> NDArray[np.float64]:
-    """The distance of every voxel centre from a shape's surface, [k, j, i]."""
+    """The distance of every voxel centre from a shape's surface, [k, j, i]; not to be changed."""
     indices = np.indices(geometry.shape_kji).reshape(3, -1).T
     return shape(geometry.xyz_mm(indices)).reshape(geometry.shape_kji)
 

@@ -133,7 +133,7 @@ def shapes_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         files = {"net.py": textwrap.dedent(MODULE).encode()}
         package = a_folder(folder / "model", manifest(), files)
         server.segint("model", "push", str(package), "--approve")
-        with grpc.insecure_channel(unix_target(Home(server.home).socket)) as core:
+        with grpc.insecure_channel(unix_target(Home(server.home).admin_socket)) as core:
             for name in MODES:
                 ModelsStub(core).ActivateVersion(ActivateVersionRequest(version_id=name, force=True))
         yield server
