@@ -75,7 +75,7 @@ def outcome(report: CheckReport, name: str) -> tuple[str, str]:
 
 async def test_a_small_network_passes_all_48_axis_orders_in_under_30_seconds(stand: GateStand) -> None:
     began = time.monotonic()
-    report = await check(stand, NET, handled(orientation="LPS", spacing_mm=[4, 4, 4]))
+    report = await check(stand, NET, handled(orientation="LPS", spacing_mm=[6, 6, 6]))
     assert time.monotonic() - began < 30
     assert report.passed, report
     assert outcome(report, STEP) == ("PASSED", "Its masks lie at the same millimetres in all 48 axis orders.")
@@ -100,6 +100,6 @@ async def test_a_model_that_finds_nothing_in_the_phantom_is_not_run_48_times(sta
 
 async def test_a_model_that_mirrors_its_masks_is_not_saved_by_a_manifest(stand: GateStand) -> None:
     mirrored = NET.replace("self.sum(self.smooth(x)) - 150", "(self.sum(self.smooth(x)) - 150).flip(-1)")
-    report = await check(stand, mirrored, handled(orientation="LPS", spacing_mm=[4, 4, 4]))
+    report = await check(stand, mirrored, handled(orientation="LPS", spacing_mm=[6, 6, 6]))
     assert not report.passed
     assert "mirrored left–right" in outcome(report, "phantom, another field of view")[1]
