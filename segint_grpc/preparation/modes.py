@@ -28,6 +28,7 @@ def infer(
 ) -> Found:
     """Return what the model finds in `channels`, which come as they were sent, in the family's order."""
     prepared = prepare(channels, handling.input)
+    tell(0.0)
     if not handling.inference.HasField("coarse"):
         return _one_pass(prepared, backend, handling, reading, tell)
     region = _region(channels, prepared, backend, handling, reading, tell)

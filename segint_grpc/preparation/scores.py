@@ -102,7 +102,8 @@ def _check_shares(values: NDArray[np.float32]) -> None:
 
 
 def _as_shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(np.rint(np.clip(values, 0, 1) * np.float32(FULL)), dtype=np.uint8)
+    # Halves go down, so that a share of exactly one half is not above it.
+    return np.asarray(np.ceil(np.clip(values, 0, 1) * np.float32(FULL) - np.float32(0.5)), dtype=np.uint8)
 
 
 def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:

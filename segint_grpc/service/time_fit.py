@@ -83,18 +83,21 @@ class TimeFit:
         if expected.total_s <= left_s(new):
             raise errors.QueueTooLong(
                 f"The segmentations before it are expected to take {span(allowance.turn_s or 0.0)} and this "
-                f"one {span(expected.total_s)}, from the versions' last runs; {self._allowed()}. Try again "
-                "later."
+                f"one {span(expected.total_s)}, from the versions' last runs; {self._allowed(new)}. "
+                "Try again later."
             )
         if cheaper_setting(new.model_id) is None:
             raise errors.TakesTooLong(
                 f"The scan has {new.voxels} voxels, for which {new.model_id!r} is expected to take "
-                f"{span(expected.total_s)}, from its last {expected.runs} runs; {self._allowed()}. Send a "
+                f"{span(expected.total_s)}, from its last {expected.runs} runs; {self._allowed(new)}. Send a "
                 "smaller scan, or have the operator allow more."
             )
 
-    def _allowed(self) -> str:
-        return f"a job has {span(self._settings.job_deadline_s)} from its posting (setting job_deadline_s)"
+    def _allowed(self, new: NewJob) -> str:
+        allowed_s = (new.deadline_at - new.submitted_at).total_seconds()
+        own = allowed_s < self._settings.job_deadline_s
+        source = "its manifest's limits.deadline_s" if own else "setting job_deadline_s"
+        return f"a job has {span(allowed_s)} from its posting ({source})"
 
 
 def cheaper_setting(version_id: str) -> str | None:

@@ -40,6 +40,7 @@ class HandledRun:
         """
         if not self.handling.HasField("inference"):
             prepared = padded(prepare(channels, self.handling.input), self.handling)
+            tell(0.0)
             return self._whole(prepared, self.backend.predict(prepared.channels, tell))
         if not isinstance(self.backend, TileBackEnd):
             raise errors.InvalidModel(
