@@ -93,6 +93,8 @@ class Doorkeeper:
 
     def _forwarded(self, rule: Rule, method: str, metadata: Mapping[str, str]) -> Caller:
         told = metadata.get(FORWARDED_FOR)
+        if told is not None and rule.scope > Scope.CLIENT:
+            raise errors.Forbidden(f"A gateway speaks for clients alone, and {method} is none of theirs.")
         if told is not None:
             return self._direct(rule, method, parse_address(told), metadata)
         if not rule.gateway:
