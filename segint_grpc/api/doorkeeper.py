@@ -74,15 +74,20 @@ class Doorkeeper:
         """Raise Unauthenticated where the token that `caller` came with counts no more."""
         kind, _, token_id = caller.principal.partition(":")
         if kind == "token" and not self.credentials.counts(token_id):
-            raise errors.Unauthenticated
+            raise errors.BadToken
 
     def stranger(self, context: Context) -> Caller:
-        """Return who calls as far as that is known without a credential: the door, and from where."""
-        address = _metadata(context).get(FORWARDED_FOR, "")
+        """Return who was turned away, as far as that is known: the door, from where, and whose token it was.
+
+        A token that has expired or was revoked is still known by its name.
+        """
+        metadata = _metadata(context)
+        address = metadata.get(FORWARDED_FOR, "")
         if not self._is_gateway(context):
             with suppress(errors.Forbidden):
                 address = str(address_of(context.peer()) or "")
-        return Caller(self.door, ANONYMOUS, Scope.NOBODY, address)
+        token = self.credentials.named(bearer_of(metadata.get(AUTHORIZATION, "")) or "")
+        return Caller(self.door, token.principal if token else ANONYMOUS, Scope.NOBODY, address)
 
     @cached_property
     def _doorstep(self) -> Doorstep:
@@ -143,7 +148,7 @@ class Doorkeeper:
         token = self.credentials.token(secret)
         if token is None:
             self.throttle.failed(address)
-            raise errors.Unauthenticated
+            raise errors.BadToken
         return Caller(self.door, token.principal, token.scope, address, token.limits)
 
 

@@ -48,7 +48,7 @@ class Admitting(Protocol):
         """Raise where `caller` may not go on."""
 
     def stranger(self, context: Context) -> Caller:
-        """Return who calls as far as that is known without a credential."""
+        """Return who was turned away, as far as that is known."""
 
 
 class Guard(grpc.aio.ServerInterceptor):
