@@ -209,6 +209,9 @@ def test_jobs_leave_only_sealed(made: Made, home: Path) -> None:
     )
     assert done.returncode == 2
     assert "at least 12" in done.stderr
+    nobody = run("backup", home.parent / "x", "--with-jobs", home=made.folder / "home")
+    assert nobody.returncode == 2
+    assert "give it with --passphrase-file" in nobody.stderr
     assert not (home.parent / "x").exists()
 
 
