@@ -5,11 +5,13 @@ The gateway turns away whom the settings shut out; whom a token names and what i
 
 from __future__ import annotations
 
+import grpc
+
 from generated.segint.v1 import access_pb2
 from generated.segint.v1 import segmentation_pb2 as pb
 from http_gateway.exchange import Exchange
 from http_gateway.identities import Identity
-from http_gateway.refusals import Refusal
+from http_gateway.refusals import Refusal, told_by_core
 from http_gateway.routing import Needs, Route
 from segint_grpc import errors
 from segint_grpc.forwarding import bearer_of
@@ -43,10 +45,13 @@ class Entrance:
             self._check_metrics(exchange)
             return
         self._check_doorstep(exchange)
+        shown = bearer_of(exchange.authorization) is not None
         if route.needs is Needs.HEALTH:
             asked = self._health_by_token
+            if asked and not shown:
+                raise told_by_core(grpc.StatusCode.UNAUTHENTICATED, errors.Unauthenticated().message)
         else:
-            asked = self._by_token or bearer_of(exchange.authorization) is not None
+            asked = self._by_token or shown
         if asked:
             identity = await _identify(exchange)
             if self._by_token and not identity.sees_all:

@@ -118,22 +118,18 @@ class Doorkeeper:
                 f"{method} answers over an encrypted connection only: a token must not travel in the clear. "
                 "Set TLS up on the server, or call from the server's own machine."
             )
-        needed = self._needed(rule)
-        if needed is Scope.NOBODY:
-            return Caller(self.door, ANONYMOUS, needed, str(address or ""))
+        if rule.scope is Scope.NOBODY and self.settings.health != TOKEN:
+            return Caller(self.door, ANONYMOUS, rule.scope, str(address or ""))
         caller = self._identify(str(address or ""), metadata)
-        if caller.scope < needed and caller.principal == ANONYMOUS:
+        # Where health needs a token, no client mode stands for one.
+        if caller.principal == ANONYMOUS and (caller.scope < rule.scope or rule.scope is Scope.NOBODY):
             raise errors.Unauthenticated
-        if caller.scope < needed:
+        if caller.scope < rule.scope:
             raise errors.Forbidden(
-                f"{method} needs a token of the scope {needed.name.lower()}; this one's is "
+                f"{method} needs a token of the scope {rule.scope.name.lower()}; this one's is "
                 f"{caller.scope.name.lower()}."
             )
         return caller
-
-    def _needed(self, rule: Rule) -> Scope:
-        closed = rule.scope is Scope.NOBODY and self.settings.health == TOKEN
-        return Scope.CLIENT if closed else rule.scope
 
     def _identify(self, address: str, metadata: Mapping[str, str]) -> Caller:
         """Return whom the credential names; a stranger where none came.

@@ -146,7 +146,7 @@ class Course:
     recheck: Callable[[], None]
 
     async def take(self, request: Any) -> Any:
-        """Return `request`, which the handler may see now; raises Unauthenticated where it may not any more."""
+        """Return `request`, which the handler may see now; raises Unauthenticated where it may no more."""
         self.recheck()
         await self.trace.asked(request)
         return request

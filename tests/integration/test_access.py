@@ -147,7 +147,9 @@ async def test_an_upload_whose_token_is_revoked_before_its_end_is_no_job(
     await call.write(segmentation_pb2.SubmitRequest(header=header))
     await call.write(segmentation_pb2.SubmitRequest(chunk=scan(7, channel_id="1")))
     async with asyncio.timeout(10):
-        while not any(path.stat().st_size for path in core.home.bodies.iterdir()):
+        while True:
+            if any(path.stat().st_size for path in core.home.bodies.iterdir()):
+                break
             await asyncio.sleep(0.01)
     (made,) = (await access.ListTokens(access_pb2.ListTokensRequest())).tokens
     await access.RevokeToken(access_pb2.RevokeTokenRequest(id=made.id))
@@ -338,8 +340,9 @@ async def test_users_are_made_changed_disabled_and_enabled(access: AccessStub) -
     assert (await refused(access.EnableUser(access_pb2.EnableUserRequest(name="bob"))))[0] == "NOT_FOUND"
 
 
-async def test_health_asks_for_a_token_where_the_settings_say_so(tmp_path: Path) -> None:
-    async with a_core(tmp_path, client_mode="token", health="token") as core:
+@pytest.mark.parametrize("mode", ["open", "token", "network"])
+async def test_health_asks_for_a_token_where_the_settings_say_so(tmp_path: Path, mode: str) -> None:
+    async with a_core(tmp_path, client_mode=mode, health="token") as core:
         async with grpc.aio.insecure_channel(core.tcp) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             assert (await refused(check(b"")))[0] == "UNAUTHENTICATED"
