@@ -15,7 +15,7 @@ from http_gateway.refusals import Refusal, told_by_core
 from http_gateway.routing import Needs, Route
 from segint_grpc import errors
 from segint_grpc.forwarding import bearer_of
-from segint_grpc.networks import Doorstep, admitted, parse_networks
+from segint_grpc.networks import Address, Doorstep, admitted, parse_address, parse_networks
 from segint_grpc.settings import TOKEN, Settings
 
 
@@ -41,6 +41,8 @@ class Entrance:
         Raises:
             Refusal: 401, 403 or 429, in the core's words where a credential was shown.
         """
+        if route.needs is not Needs.CLIENT:
+            check_line(exchange.request.secure, parse_address(exchange.request.remote or ""))
         if route.needs is Needs.METRICS:
             self._check_metrics(exchange)
             return
@@ -68,6 +70,18 @@ class Entrance:
             raise Refusal(
                 403, "The figures are for this machine and the networks in the setting metrics_allow alone."
             )
+
+
+def check_line(secure: bool, next_door: Address | None) -> None:
+    """Let in what travels with TLS, or comes from `next_door` on this machine.
+
+    A proxy here has had TLS on its other side, or has not; that is for the proxy to see to.
+
+    Raises:
+        Refusal: 403 for everything else, since plain HTTP is for Velocity's routes alone.
+    """
+    if not secure and not (next_door is not None and next_door.is_loopback):
+        raise Refusal(403, "Beyond the server's own machine, this answers with TLS alone (setting https).")
 
 
 async def _identify(exchange: Exchange) -> Identity:
