@@ -8,12 +8,10 @@ is turned away.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from ipaddress import ip_network
 from typing import Protocol
 
 from http_gateway.metrics import Metrics
-from segint_grpc.networks import parse_address
+from segint_grpc.networks import origin_of
 
 
 class Guest(Protocol):
@@ -27,15 +25,6 @@ class Guest(Protocol):
 
     def leave(self) -> None:
         """End at once."""
-
-
-@lru_cache(maxsize=4096)
-def origin_of(address: str) -> str:
-    """Return what counts as one address: with IPv6 the /64, any address of which one machine may take."""
-    found = parse_address(address)
-    if found is None or found.version == 4:
-        return str(found or address)
-    return str(ip_network((found, 64), strict=False))
 
 
 class Census:

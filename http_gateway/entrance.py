@@ -5,15 +5,17 @@ The gateway turns away whom the settings shut out; whom a token names and what i
 
 from __future__ import annotations
 
+import grpc
+
 from generated.segint.v1 import access_pb2
 from generated.segint.v1 import segmentation_pb2 as pb
 from http_gateway.exchange import Exchange
 from http_gateway.identities import Identity
-from http_gateway.refusals import Refusal
+from http_gateway.refusals import Refusal, told_by_core
 from http_gateway.routing import Needs, Route
 from segint_grpc import errors
 from segint_grpc.forwarding import bearer_of
-from segint_grpc.networks import Doorstep, admitted, parse_networks
+from segint_grpc.networks import Address, Doorstep, admitted, parse_address, parse_networks
 from segint_grpc.settings import TOKEN, Settings
 
 
@@ -39,14 +41,19 @@ class Entrance:
         Raises:
             Refusal: 401, 403 or 429, in the core's words where a credential was shown.
         """
+        if route.needs is not Needs.CLIENT:
+            check_line(exchange.request.secure, parse_address(exchange.request.remote or ""))
         if route.needs is Needs.METRICS:
             self._check_metrics(exchange)
             return
         self._check_doorstep(exchange)
+        shown = bearer_of(exchange.authorization) is not None
         if route.needs is Needs.HEALTH:
             asked = self._health_by_token
+            if asked and not shown:
+                raise told_by_core(grpc.StatusCode.UNAUTHENTICATED, errors.Unauthenticated().message)
         else:
-            asked = self._by_token or bearer_of(exchange.authorization) is not None
+            asked = self._by_token or shown
         if asked:
             identity = await _identify(exchange)
             if self._by_token and not identity.sees_all:
@@ -63,6 +70,18 @@ class Entrance:
             raise Refusal(
                 403, "The figures are for this machine and the networks in the setting metrics_allow alone."
             )
+
+
+def check_line(secure: bool, next_door: Address | None) -> None:
+    """Let in what travels with TLS, or comes from `next_door` on this machine.
+
+    A proxy here has had TLS on its other side, or has not; that is for the proxy to see to.
+
+    Raises:
+        Refusal: 403 for everything else, since plain HTTP is for Velocity's routes alone.
+    """
+    if not secure and not (next_door is not None and next_door.is_loopback):
+        raise Refusal(403, "Beyond the server's own machine, this answers with TLS alone (setting https).")
 
 
 async def _identify(exchange: Exchange) -> Identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from segint_grpc import allocator, errors, home, lifeline, locks, logs, networks, settings
@@ -36,6 +37,8 @@ def main() -> int:
         with locks.locked(place.run / "core.lock", refusal, PATIENCE_S):
             logs.configure("core", place.logs, chosen.log_level, chosen.log_max_bytes, chosen.log_files)
             forks = fork_server.start(machine.threads(machine.slots(chosen.slots)))
+            # gRPC writes a line to stderr for each handshake that fails, as often as anybody likes.
+            os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
             from segint_grpc.server import run
 
             return run(chosen, place, forks, arguments.ready_fd)

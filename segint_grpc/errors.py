@@ -156,7 +156,11 @@ class Unauthenticated(SegIntError):
 
     def __init__(self, message: str = "") -> None:
         """Say the same of whatever is wrong with a credential: a stranger learns nothing from it."""
-        super().__init__(message or " ".join((inspect.getdoc(type(self)) or "").split()))
+        super().__init__(message or " ".join((inspect.getdoc(Unauthenticated) or "").split()))
+
+
+class BadToken(Unauthenticated):
+    """A token was shown that is none, or that counts no more; the caller is told as if there were none."""
 
 
 class StaleLease(SegIntError):

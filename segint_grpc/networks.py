@@ -45,6 +45,15 @@ def parse_address(host: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@lru_cache(maxsize=4096)
+def origin_of(address: str) -> str:
+    """Return what counts as one address: with IPv6 the /64, any address of which one machine may take."""
+    found = parse_address(address)
+    if found is None or found.version == 4:
+        return str(found or address)
+    return str(ip_network((found, 64), strict=False))
+
+
 def admitted(peer: Address | None, networks: Sequence[Network]) -> bool:
     """Tell whether `peer` is on this machine or in one of `networks`."""
     return peer is not None and (peer.is_loopback or any(peer in network for network in networks))

@@ -137,7 +137,7 @@ class Settings:
     channels_max: int = _setting(8, "Most channels of one request", minimum=1)
     queue_max: int = _setting(100, "Most unfinished jobs at a time", minimum=1)
     free_disk_min_bytes: int = _setting(
-        2048 * MIB, "Scans are refused while less disk than this is free", minimum=0
+        2048 * MIB, "Scans and feedback are refused while less disk than this is free", minimum=0
     )
     json_max_bytes: int = _setting(64 * MIB, "Largest result that is translated into JSON", minimum=1)
 

@@ -9,14 +9,20 @@ from typing import Any
 
 from segint_grpc import errors
 from segint_grpc.api.audit_rows import Row, When, row_of
+from segint_grpc.api.refusals import RefusalTally
 from segint_grpc.api.status import status_of
 from segint_grpc.domain.access import Caller, current
 from segint_grpc.domain.audit import BEGUN, LEFT, OK, Entry
 from segint_grpc.domain.jobs import parse_job_id
+from segint_grpc.networks import origin_of
 from segint_grpc.service.audit_log import AuditLog
 
 REPEATED_S = 60.0
 REFUSED = "access.refused"
+REFUSALS_MAX = 20
+"""Refusals of one kind that one address gets recorded one by one within a minute: more than bad tokens it
+can show, unless `bad_tokens_max` lets it show more, so that each of those is recorded."""
+
 _VIEWS_MAX = 10_000
 
 
@@ -46,6 +52,7 @@ class Auditor:
         """Record in `log`."""
         self._log = log
         self._viewed: dict[tuple[str, ...], float] = {}
+        self._refusals = RefusalTally()
 
     def trace(self, method: str) -> Trace:
         """Return the trace of an RPC of `method`, `/package.Service/Method`, by the caller that is set."""
@@ -55,23 +62,29 @@ class Auditor:
     async def refused(self, method: str, caller: Caller, error: errors.SegIntError) -> None:
         """Record that `caller` was turned away with `error`; never what the caller showed.
 
-        Who is slowed down for showing bad credentials again and again is recorded once a minute.
+        Of those that come faster than so many a minute, the rest is counted, and told in the next record;
+        who is slowed down for showing bad tokens again and again is recorded once a minute.
         """
-        reason = status_of(error).name
-        entry = self._log.entry(caller, REFUSED, "rpc", method.strip("/"), reason=reason)
-        if not (isinstance(error, errors.TooOften) and self.viewed(entry)):
-            await self._log.write(replace(entry, outcome="refused"))
+        kind = (type(error), caller.principal, origin_of(caller.address), caller.door)
+        slowed = isinstance(error, errors.TooOften)
+        unrecorded = self._refusals.count(kind, 1 if slowed else REFUSALS_MAX)
+        if unrecorded is None:
+            return
+        facts = {"reason": status_of(error).name, "unrecorded": unrecorded or None}
+        facts["token"] = "bad" if slowed or isinstance(error, errors.BadToken) else None
+        entry = self._log.entry(caller, REFUSED, "rpc", method.strip("/"), **facts)
+        await self._log.write(replace(entry, outcome="refused"))
 
-    def viewed(self, entry: Entry) -> bool:
-        """Return whether the same view was recorded a minute ago or less; where not, note that it is now."""
+    async def viewed(self, entry: Entry) -> None:
+        """Record a view, unless the same one was recorded a minute ago or less."""
         key = (entry.act, entry.object_id, entry.principal, entry.address, entry.door)
         now = time.monotonic()
         if now - self._viewed.get(key, -REPEATED_S) < REPEATED_S:
-            return True
+            return
+        await self._log.write(entry)
         if len(self._viewed) >= _VIEWS_MAX:
             self._viewed.clear()
         self._viewed[key] = now
-        return False
 
 
 class RecordedTrace(Trace):
@@ -122,9 +135,8 @@ class RecordedTrace(Trace):
             self._log.post_soon(self._entry(LEFT))
 
     async def _read(self) -> None:
-        entry = self._entry(OK)
-        if not (self._row.repeats and self._auditor.viewed(entry)):
-            await self._log.write(entry)
+        record = self._auditor.viewed if self._row.repeats else self._log.write
+        await record(self._entry(OK))
 
     def _entry(self, outcome: str) -> Entry:
         row, details = self._row, self._details

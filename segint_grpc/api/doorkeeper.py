@@ -74,15 +74,20 @@ class Doorkeeper:
         """Raise Unauthenticated where the token that `caller` came with counts no more."""
         kind, _, token_id = caller.principal.partition(":")
         if kind == "token" and not self.credentials.counts(token_id):
-            raise errors.Unauthenticated
+            raise errors.BadToken
 
     def stranger(self, context: Context) -> Caller:
-        """Return who calls as far as that is known without a credential: the door, and from where."""
-        address = _metadata(context).get(FORWARDED_FOR, "")
+        """Return who was turned away, as far as that is known: the door, from where, and whose token it was.
+
+        A token that has expired or was revoked is still known by its name.
+        """
+        metadata = _metadata(context)
+        address = metadata.get(FORWARDED_FOR, "")
         if not self._is_gateway(context):
             with suppress(errors.Forbidden):
                 address = str(address_of(context.peer()) or "")
-        return Caller(self.door, ANONYMOUS, Scope.NOBODY, address)
+        token = self.credentials.named(bearer_of(metadata.get(AUTHORIZATION, "")) or "")
+        return Caller(self.door, token.principal if token else ANONYMOUS, Scope.NOBODY, address)
 
     @cached_property
     def _doorstep(self) -> Doorstep:
@@ -93,6 +98,8 @@ class Doorkeeper:
 
     def _forwarded(self, rule: Rule, method: str, metadata: Mapping[str, str]) -> Caller:
         told = metadata.get(FORWARDED_FOR)
+        if told is not None and rule.scope > Scope.CLIENT:
+            raise errors.Forbidden(f"A gateway speaks for clients alone, and {method} is none of theirs.")
         if told is not None:
             return self._direct(rule, method, parse_address(told), metadata)
         if not rule.gateway:
@@ -111,22 +118,18 @@ class Doorkeeper:
                 f"{method} answers over an encrypted connection only: a token must not travel in the clear. "
                 "Set TLS up on the server, or call from the server's own machine."
             )
-        needed = self._needed(rule)
-        if needed is Scope.NOBODY:
-            return Caller(self.door, ANONYMOUS, needed, str(address or ""))
+        if rule.scope is Scope.NOBODY and self.settings.health != TOKEN:
+            return Caller(self.door, ANONYMOUS, rule.scope, str(address or ""))
         caller = self._identify(str(address or ""), metadata)
-        if caller.scope < needed and caller.principal == ANONYMOUS:
+        # Where health needs a token, no client mode stands for one.
+        if caller.principal == ANONYMOUS and (caller.scope < rule.scope or rule.scope is Scope.NOBODY):
             raise errors.Unauthenticated
-        if caller.scope < needed:
+        if caller.scope < rule.scope:
             raise errors.Forbidden(
-                f"{method} needs a token of the scope {needed.name.lower()}; this one's is "
+                f"{method} needs a token of the scope {rule.scope.name.lower()}; this one's is "
                 f"{caller.scope.name.lower()}."
             )
         return caller
-
-    def _needed(self, rule: Rule) -> Scope:
-        closed = rule.scope is Scope.NOBODY and self.settings.health == TOKEN
-        return Scope.CLIENT if closed else rule.scope
 
     def _identify(self, address: str, metadata: Mapping[str, str]) -> Caller:
         """Return whom the credential names; a stranger where none came.
@@ -141,7 +144,7 @@ class Doorkeeper:
         token = self.credentials.token(secret)
         if token is None:
             self.throttle.failed(address)
-            raise errors.Unauthenticated
+            raise errors.BadToken
         return Caller(self.door, token.principal, token.scope, address, token.limits)
 
 

@@ -48,7 +48,7 @@ class Admitting(Protocol):
         """Raise where `caller` may not go on."""
 
     def stranger(self, context: Context) -> Caller:
-        """Return who calls as far as that is known without a credential."""
+        """Return who was turned away, as far as that is known."""
 
 
 class Guard(grpc.aio.ServerInterceptor):
@@ -146,7 +146,8 @@ class Course:
     recheck: Callable[[], None]
 
     async def take(self, request: Any) -> Any:
-        """Return `request`, which the handler may see now."""
+        """Return `request`, which the handler may see now; raises Unauthenticated where it may no more."""
+        self.recheck()
         await self.trace.asked(request)
         return request
 
@@ -204,8 +205,8 @@ async def _only(requests: AsyncIterator[bytes]) -> bytes:
 
 async def _parse_stream(parser: Parser, requests: AsyncIterator[bytes], course: Course) -> AsyncIterator[Any]:
     async for request in requests:
-        course.recheck()
         yield await course.take(_parse(parser, request))
+    course.recheck()
 
 
 async def _write_all(answers: Any, context: Context, course: Course) -> None:

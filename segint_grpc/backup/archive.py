@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,12 +99,13 @@ def unpack(stream: BinaryIO, receive: Receiver, progress: Callable[[int], None])
     Raises:
         BrokenArchive: it is no archive, or not whole, or was changed.
     """
-    found: list[Listed] = []
+    found: dict[str, Listed] = {}
     manifest = None
     with _readable(), tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK_BYTES) as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
-            if content is None or manifest is not None:
+            # What is sparse is as long as its header says: a small archive could fill the disk.
+            content = tar.extractfile(member) if member.isreg() and not member.issparse() else None
+            if content is None or manifest is not None or member.name in found:
                 raise errors.BrokenArchive(f"The archive holds {member.name!r}, which does not belong there.")
             if member.name == MANIFEST:
                 manifest = _manifest(content.read(_MANIFEST_MAX))
@@ -112,13 +113,13 @@ def unpack(stream: BinaryIO, receive: Receiver, progress: Callable[[int], None])
             if not _NAMES.fullmatch(member.name):
                 raise errors.BrokenArchive(f"The archive holds {member.name!r}, which is no part of a home.")
             with receive(member.name) as sink:
-                found.append(_take(member, content, sink, progress))
+                found[member.name] = _take(member, content, sink, progress)
         # What is sealed is whole only when its last piece has been looked at.
         while stream.read(CHUNK_BYTES):
             pass
     if manifest is None:
         raise errors.BrokenArchive("The archive is cut short: its manifest, which comes last, is missing.")
-    _compare(found, manifest)
+    _compare(found.values(), manifest)
     return manifest
 
 
@@ -132,7 +133,7 @@ def _take(member: tarfile.TarInfo, content: Any, sink: BinaryIO, progress: Calla
     return Listed(member.name, count, digest.hexdigest())
 
 
-def _compare(found: Sequence[Listed], manifest: Manifest) -> None:
+def _compare(found: Iterable[Listed], manifest: Manifest) -> None:
     wanted = {entry.name: entry for entry in manifest.entries}
     for entry in found:
         if wanted.pop(entry.name, None) != entry:
@@ -140,15 +141,16 @@ def _compare(found: Sequence[Listed], manifest: Manifest) -> None:
                 f"{entry.name} is not what the archive's manifest says: it was changed."
             )
     if wanted:
-        raise errors.BrokenArchive(f"The archive lacks {next(iter(wanted))}, which its manifest names.")
+        raise errors.BrokenArchive(f"The archive lacks {next(iter(wanted))!r}, which its manifest names.")
 
 
 def _manifest(text: bytes) -> Manifest:
     try:
         told = json.loads(text)
         entries = tuple(Listed(**entry) for entry in told.pop("entries"))
+        hash(entries)  # which texts and numbers have
         form = told.pop("format")
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise errors.BrokenArchive("The archive's manifest cannot be read.") from None
     if form != FORMAT:
         raise errors.BrokenArchive(f"The archive is of the format {form!r}, this release reads {FORMAT!r}.")

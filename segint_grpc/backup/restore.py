@@ -83,7 +83,7 @@ def restore(archive: Path, home: Home, passphrase: str, force: bool, progress: P
         BrokenArchive, NewerSchema: as `check`; nothing has changed then.
         DiskFull: there is no room.
     """
-    target = home.path
+    target = home.path.resolve()  # where a link leads, and on that disk
     there = target.exists() and any(target.iterdir())
     if there and not force:
         raise errors.RestoreRefused(

@@ -16,6 +16,7 @@ from segint_grpc.backup import restore as restoring
 from segint_grpc.backup.restore import Looked
 from segint_grpc.backup.sealing import check_passphrase
 from segint_grpc.cli.options import chosen_home, chosen_place, home_option, only_home_option
+from segint_grpc.cli.output import one_line
 from segint_grpc.client.backup import BackupDownload
 from segint_grpc.home import private_umask
 
@@ -103,8 +104,8 @@ def _tell(looked: Looked) -> None:
     facts, entries = looked.manifest.facts, looked.manifest.entries
     what = "with scans and masks" if facts.get("with_jobs") else "without scans and masks"
     click.echo(
-        f"The backup is whole: {len(entries)} files, made at {facts.get('made_at')} by SegInt "
-        f"{facts.get('release')}, {what}."
+        f"The backup is whole: {len(entries)} files, made at {one_line(str(facts.get('made_at')))} by SegInt "
+        f"{one_line(str(facts.get('release')))}, {what}."
     )
     click.echo(f"Audit log up to {looked.checked.head}")
     if looked.checked.finding:
@@ -113,9 +114,7 @@ def _tell(looked: Looked) -> None:
 
 
 def _new_passphrase(file: Path | None) -> str:
-    passphrase = (
-        _read(file) if file else str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=True))
-    )
+    passphrase = _read(file) if file else _asked(confirmation_prompt=True)
     check_passphrase(passphrase)
     return passphrase
 
@@ -123,11 +122,15 @@ def _new_passphrase(file: Path | None) -> str:
 def _passphrase(archive: Path, file: Path | None) -> str:
     if not restoring.needs_passphrase(archive):
         return ""
-    if file:
-        return _read(file)
+    return _read(file) if file else _asked(confirmation_prompt=False)
+
+
+def _asked(confirmation_prompt: bool) -> str:
     if not sys.stdin.isatty():
-        raise click.UsageError("The archive is sealed, and nobody can be asked here; give --passphrase-file.")
-    return str(click.prompt("Passphrase", hide_input=True))
+        raise click.UsageError(
+            "A passphrase is needed, and nobody can be asked here; give it with --passphrase-file."
+        )
+    return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirmation_prompt))
 
 
 def _read(file: Path) -> str:

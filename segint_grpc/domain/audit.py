@@ -19,6 +19,8 @@ GENESIS = "0" * 64
 OK = "ok"
 BEGUN = "begun"
 """The outcome of a change before it is made; a second record with the same request id tells how it went."""
+PRUNE = "audit.prune"
+"""The act of a record that names the last of those that have gone at the end of their lifetime."""
 LEFT = "CANCELLED"
 """The outcome where the caller went away in the middle."""
 
@@ -99,6 +101,11 @@ def entry_by(
         request_id=request_id,
         details=facts(**details),
     )
+
+
+def prune_entry(by: Caller, at: datetime, last: Head) -> Entry:
+    """Return the record of it that every record up to `last` goes."""
+    return entry_by(by, at, PRUNE, "audit", str(last.seq), hash=last.hash)
 
 
 def facts(**values: object) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segint_grpc.domain.audit import Head, Record, link
+from segint_grpc.domain.access import SERVER
+from segint_grpc.domain.audit import Head, Record, link, prune_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class ChainCheck:
         self.head = anchor
         self.count = 0
         self._noted = {head.seq: head for head in noted}
+        self._explained = anchor.seq == 0
 
     def look(self, record: Record) -> Finding | None:
         """Return what is wrong with the next record, or None."""
@@ -35,6 +37,7 @@ class ChainCheck:
             return Finding(self.head.seq + 1, problem)
         self.head = record.head
         self.count += 1
+        self._explained = self._explained or self._tells_of_pruning(record)
         return None
 
     def end(self) -> Finding | None:
@@ -42,6 +45,11 @@ class ChainCheck:
         if self.head.seq in self._noted and self._noted[self.head.seq] != self.head:
             # Only an anchor has not been looked at.
             return Finding(self.head.seq, _rewritten(self.head.seq))
+        if not self._explained:
+            return Finding(
+                self.anchor.seq,
+                f"The records up to {self.anchor.seq} are missing, and no record says that they were pruned.",
+            )
         missing = max(self._noted, default=0)
         if missing > self.head.seq:
             return Finding(
@@ -54,6 +62,11 @@ class ChainCheck:
     def unseen(self) -> list[int]:
         """Return the numbers of noted heads that lie before the chain: nothing can be said of them."""
         return sorted(seq for seq in self._noted if seq < self.anchor.seq)
+
+    def _tells_of_pruning(self, record: Record) -> bool:
+        entry = record.entry
+        told = prune_entry(SERVER, entry.at, self.anchor)
+        return (entry.act, entry.object_id, entry.details) == (told.act, told.object_id, told.details)
 
     def _problem(self, record: Record) -> str:
         expected = self.head.seq + 1

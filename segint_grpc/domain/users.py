@@ -50,9 +50,9 @@ def weakness(password: str, name: str) -> str | None:
         return f"It has {len(password)} characters; at most {PASSWORD_MAX} are taken."
     if not password.isprintable():
         return "It holds characters that cannot be typed everywhere; leave them out."
-    if len(set(password.lower())) < 5:
-        return "It repeats a few characters; take a sentence for instance."
     core = _core(password)
+    if len(set(password.lower())) < 5 or len(set(core)) <= 3 < len(core):
+        return "It repeats a few characters; take a sentence for instance."
     if not core or core in _COMMON or any(core == word * (len(core) // len(word)) for word in _COMMON):
         return "It is one of those that are guessed first; take a sentence for instance."
     if core in (_core(name), _core(name) * 2) or password.lower() == name:

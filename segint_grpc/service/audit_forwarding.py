@@ -21,8 +21,10 @@ INTERVAL_S = 1.0
 RETRY_MAX_S = 60.0
 HEAD_EVERY_S = 300.0
 AT_ONCE = 500
-AGAIN = 200
-"""After a broken connection the last so many are sent again: nobody knows which of them had arrived."""
+AGAIN = 2000
+"""After a broken connection the last so many are sent again: nobody knows which of them had arrived.
+
+That is more than lies in the buffers of both ends, this end's being small (`log_targets.BUFFER_BYTES`)."""
 
 
 class Forwarding:

@@ -37,14 +37,15 @@ class Credentials:
         found = await self._hop.run(self._store.tokens.all)
         self._tokens = {token.id: (token, digest) for token, digest in found}
 
+    def named(self, secret: str) -> Token | None:
+        """Return the token that `secret` is, whether or not it counts; None where it is none."""
+        token, digest = self._tokens.get(id_of(secret) or "", (None, b""))
+        return token if token and matches(secret, digest, self._store.token_key) else None
+
     def token(self, secret: str) -> Token | None:
         """Return the token that `secret` is, None where it is none that counts."""
-        token_id = id_of(secret)
-        token, digest = self._tokens.get(token_id or "", (None, b""))
-        if token is None or not matches(secret, digest, self._store.token_key):
-            return None
-        now = self._store.now()
-        if not token.valid(now):
+        token, now = self.named(secret), self._store.now()
+        if token is None or not token.valid(now):
             return None
         self._uses[token.id] = now
         return token

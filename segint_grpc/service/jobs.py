@@ -47,6 +47,7 @@ class Jobs:
         self._board = context.board
         self._dispatcher = dispatcher
         self._owned = context.settings.mode == TOKEN
+        self._free_disk_min_bytes = context.settings.free_disk_min_bytes
         self._outlook = outlook
 
     async def get(self, job_id: str, model_id: str = "") -> JobView:
@@ -116,7 +117,13 @@ class Jobs:
         caller = access.current.get()
         owner = caller.principal if self._owned and caller.scope < Scope.OPERATOR else None
         entry = entry_now(self._store, f"{kind}.send", "job", "")
+        await self._hop.run(self._check_room)
         return await self._hop.run(self._store.opinions.add, kind, segmentation_id, body, owner, entry)
+
+    def _check_room(self) -> None:
+        """Raise DiskFull where more would fill the disk: a client may say as much as it likes."""
+        if self._store.media.free_bytes() < self._free_disk_min_bytes:
+            raise errors.DiskFull("Too little disk is free to keep what is said of jobs; make room first.")
 
     async def _cancel(self, job_id: str, model_id: str) -> JobView:
         before = (await self.get(job_id, model_id)).job

@@ -19,6 +19,8 @@ from segint_grpc.domain.audit import BEGUN, OK, Head, Record
 
 JOURNAL = "/run/systemd/journal/socket"
 TIMEOUT_S = 2.0
+BUFFER_BYTES = 64 * 1024
+"""How much the system keeps that was sent and has not gone out: lost where the log server never reads it."""
 
 _AUTHPRIV, _NOTICE, _WARNING = 10, 5, 4
 _WELL = (OK, BEGUN)
@@ -168,6 +170,8 @@ def _opened(family: int, kind: int, address: object) -> socket.socket:
     connection = socket.socket(family, kind)
     try:
         connection.settimeout(TIMEOUT_S)
+        if kind == socket.SOCK_STREAM:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         connection.connect(address)  # type: ignore[arg-type] # a path, or what getaddrinfo gives
     except BaseException:
         connection.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from segint_grpc import errors
+from segint_grpc.networks import origin_of
 
 ADDRESSES_MAX = 4096
 FORGOTTEN_S = 900.0
@@ -40,7 +40,7 @@ class Throttle:
         Raises:
             TooOften: there were too many of late. One that comes during a pause does not lengthen it.
         """
-        now_s, network = self._clock(), _network(address)
+        now_s, network = self._clock(), origin_of(address)
         record = self._records.get(network)
         if record is None or record.last_s < now_s - FORGOTTEN_S:
             record = self._records[network] = _Record()
@@ -54,17 +54,6 @@ class Throttle:
         self._records.move_to_end(network)
         while len(self._records) > ADDRESSES_MAX:
             self._records.popitem(last=False)
-
-
-def _network(address: str) -> str:
-    """Return what counts as one address: of IPv6 a whole /64, since that is what one machine is given."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _too_often(retry_s: float) -> errors.TooOften:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from segint_grpc.domain.access import SERVER
-from segint_grpc.domain.audit import AuditFilter, Entry, Head, Record, entry_by
+from segint_grpc.domain.audit import AuditFilter, Entry, Head, Record, prune_entry
 from segint_grpc.domain.audit_check import ChainCheck, Finding
 from segint_grpc.store import audit_chain
 from segint_grpc.store.audit_chain import ANCHOR, FORWARDED, record_of
@@ -118,7 +118,7 @@ class AuditStore:
             transaction.change(AuditPlaceTable.insert(name=FORWARDED, seq=head.seq, hash=head.hash))
 
     def _prune(self, transaction: Transaction, last: Head) -> None:
-        entry = entry_by(SERVER, self._now(), "audit.prune", "audit", str(last.seq), hash=last.hash)
+        entry = prune_entry(SERVER, self._now(), last)
         columns = {"seq": last.seq, "hash": last.hash}
         audit_chain.append(transaction, [entry])
         transaction.change(AuditPlaceTable.update(**columns).where(AuditPlaceTable.name == ANCHOR))

@@ -201,6 +201,20 @@ def test_a_home_in_use_is_not_replaced_and_one_that_is_there_is_kept(made: Made,
     assert list(home.parent.glob("home.restoring-*")) == []
 
 
+def test_a_home_behind_a_link_is_replaced_where_the_link_leads(made: Made, home: Path) -> None:
+    disk = home.parent / "disk"
+    disk.mkdir()
+    (disk / "data").mkdir()
+    (disk / "data" / "mine.txt").write_text("old")
+    home.symlink_to(disk / "data")
+    done = run("restore", made.plain, "--force", home=home)
+    assert done.returncode == 0, done.stderr
+    assert home.readlink() == disk / "data"
+    assert (home / "segint.sqlite3").exists()
+    (kept,) = disk.glob("data.before-*")
+    assert (kept / "mine.txt").read_text() == "old"
+
+
 def test_jobs_leave_only_sealed(made: Made, home: Path) -> None:
     short = home.parent / "short"
     short.write_text("short\n")
@@ -209,6 +223,9 @@ def test_jobs_leave_only_sealed(made: Made, home: Path) -> None:
     )
     assert done.returncode == 2
     assert "at least 12" in done.stderr
+    nobody = run("backup", home.parent / "x", "--with-jobs", home=made.folder / "home")
+    assert nobody.returncode == 2
+    assert "give it with --passphrase-file" in nobody.stderr
     assert not (home.parent / "x").exists()
 
 

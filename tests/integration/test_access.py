@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -124,6 +125,39 @@ async def test_a_stream_ends_when_the_token_that_it_was_opened_with_is_revoked(
     assert (await refused(drained(stream)))[0] == "UNAUTHENTICATED"
 
 
+async def test_a_call_that_is_open_already_takes_no_request_once_its_token_is_revoked(
+    core: RunningCore, access: AccessStub, tcp: grpc.aio.Channel
+) -> None:
+    metadata, job = await token(access, "operator"), core.add_waiting()
+    call = tcp.stream_stream("/segint.v1.Jobs/CancelJob")(metadata=metadata)
+    (made,) = (await access.ListTokens(access_pb2.ListTokensRequest())).tokens
+    while not made.HasField("used_at"):  # until the call has come in
+        (made,) = (await access.ListTokens(access_pb2.ListTokensRequest())).tokens
+    await access.RevokeToken(access_pb2.RevokeTokenRequest(id=made.id))
+    await call.write(jobs_pb2.CancelJobRequest(segmentation_id=job.id).SerializeToString())
+    assert (await refused(drained(call)))[0] == "UNAUTHENTICATED"
+    assert core.store.jobs.get(job.id) == job
+
+
+async def test_an_upload_whose_token_is_revoked_before_its_end_is_no_job(
+    core: RunningCore, access: AccessStub, tcp: grpc.aio.Channel
+) -> None:
+    call = SegmentationStub(tcp).Submit(metadata=await token(access))
+    header = segmentation_pb2.SubmitHeader(model_id=SAMPLE)
+    await call.write(segmentation_pb2.SubmitRequest(header=header))
+    await call.write(segmentation_pb2.SubmitRequest(chunk=scan(7, channel_id="1")))
+    async with asyncio.timeout(10):
+        while True:
+            if any(path.stat().st_size for path in core.home.bodies.iterdir()):
+                break
+            await asyncio.sleep(0.01)
+    (made,) = (await access.ListTokens(access_pb2.ListTokensRequest())).tokens
+    await access.RevokeToken(access_pb2.RevokeTokenRequest(id=made.id))
+    await call.done_writing()
+    assert (await refused(call))[0] == "UNAUTHENTICATED"
+    assert core.store.jobs.unfinished() == []
+
+
 async def test_tokens_outlive_the_core_and_their_last_use_is_written(tmp_path: Path) -> None:
     async with a_core(tmp_path) as core:
         async with grpc.aio.insecure_channel(unix_target(core.home.admin_socket)) as channel:
@@ -144,7 +178,7 @@ async def test_nothing_of_a_token_or_password_lies_in_the_home(
     secret, password = authorization.removeprefix("Bearer "), "nine slow green rivers"
     await access.CreateUser(access_pb2.CreateUserRequest(name="ada", password=password))
     kept = b"".join(path.read_bytes() for path in core.home.path.rglob("*") if path.is_file())
-    for text in (secret, secret.rpartition("_")[2], password):
+    for text in (secret, secret.split("_", 2)[2], password):
         assert text.encode() not in kept
         assert text not in caplog.text
     assert secret.split("_")[1].encode() in kept
@@ -306,8 +340,9 @@ async def test_users_are_made_changed_disabled_and_enabled(access: AccessStub) -
     assert (await refused(access.EnableUser(access_pb2.EnableUserRequest(name="bob"))))[0] == "NOT_FOUND"
 
 
-async def test_health_asks_for_a_token_where_the_settings_say_so(tmp_path: Path) -> None:
-    async with a_core(tmp_path, client_mode="token", health="token") as core:
+@pytest.mark.parametrize("mode", ["open", "token", "network"])
+async def test_health_asks_for_a_token_where_the_settings_say_so(tmp_path: Path, mode: str) -> None:
+    async with a_core(tmp_path, client_mode=mode, health="token") as core:
         async with grpc.aio.insecure_channel(core.tcp) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             assert (await refused(check(b"")))[0] == "UNAUTHENTICATED"

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from generated.radiomics import Model_pb2
-from generated.segint.v1 import audit_pb2, jobs_pb2, models_pb2, segmentation_pb2
+from generated.segint.v1 import access_pb2, audit_pb2, jobs_pb2, models_pb2, segmentation_pb2
+from generated.segint.v1.access_pb2_grpc import AccessStub
 from generated.segint.v1.audit_pb2_grpc import AuditStub
 from generated.segint.v1.models_pb2_grpc import ModelsStub
+from segint_grpc.api.auditing import REFUSALS_MAX
 from segint_grpc.domain.audit import AuditFilter, Record
 from segint_grpc.domain.jobs import new_job_id
 from segint_grpc.home import unix_target
@@ -37,6 +39,12 @@ async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
 async def models(core: RunningCore) -> AsyncIterator[ModelsStub]:
     async with grpc.aio.insecure_channel(unix_target(core.home.admin_socket)) as line:
         yield ModelsStub(line)
+
+
+@pytest.fixture
+async def over_tcp(core: RunningCore) -> AsyncIterator[AuditStub]:
+    async with grpc.aio.insecure_channel(core.tcp) as line:
+        yield AuditStub(line)
 
 
 def records(core: RunningCore, act: str = "", **wanted: Any) -> list[Record]:
@@ -176,6 +184,57 @@ async def test_administration_that_is_tried_over_tcp_is_recorded_as_refused(core
     assert refused.entry.object_id == "segint.v1.Audit/ListAudit"
     assert refused.entry.address.startswith("127.0.0.1")
     assert refused.entry.outcome == "refused"
+
+
+async def test_a_refused_token_is_recorded_by_its_name_also_once_it_is_revoked(
+    core: RunningCore, over_tcp: AuditStub
+) -> None:
+    async with grpc.aio.insecure_channel(unix_target(core.home.admin_socket)) as line:
+        access = AccessStub(line)
+        made = await access.CreateToken(access_pb2.CreateTokenRequest(name="small"))
+        shown = [("authorization", f"Bearer {made.secret}")]
+        for revoke in (True, False):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await over_tcp.ListAudit(audit_pb2.ListAuditRequest(), metadata=shown)
+            if revoke:
+                await access.RevokeToken(access_pb2.RevokeTokenRequest(id=made.token.id))
+    forged = made.secret[:-1] + ("a" if made.secret[-1] != "a" else "b")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await over_tcp.ListAudit(
+            audit_pb2.ListAuditRequest(), metadata=[("authorization", f"Bearer {forged}")]
+        )
+    found = [(r.entry.principal, json.loads(r.entry.details)) for r in records(core, "access.refused")]
+    assert found == [
+        (f"token:{made.token.id}", {"reason": "PERMISSION_DENIED"}),
+        (f"token:{made.token.id}", {"reason": "UNAUTHENTICATED", "token": "bad"}),
+        ("anonymous", {"reason": "UNAUTHENTICATED", "token": "bad"}),
+    ]
+
+
+async def test_a_flood_of_calls_without_a_token_does_not_fill_the_log(
+    core: RunningCore, over_tcp: AuditStub
+) -> None:
+    flood = (over_tcp.ListAudit(audit_pb2.ListAuditRequest()) for _ in range(100))
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert {answer.code() for answer in answers if isinstance(answer, grpc.aio.AioRpcError)} == {
+        grpc.StatusCode.UNAUTHENTICATED
+    }
+    assert len(records(core, "access.refused")) == REFUSALS_MAX
+
+
+async def test_a_view_that_could_not_be_recorded_is_recorded_when_it_is_tried_again(
+    core: RunningCore,
+) -> None:
+    with core.store._database.write() as transaction:
+        transaction._database.execute_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    with pytest.raises(grpc.aio.AioRpcError):
+        await core.jobs.ListJobs(jobs_pb2.ListJobsRequest())
+    with core.store._database.write() as transaction:
+        transaction._database.execute_sql("DROP TRIGGER full")
+    await core.jobs.ListJobs(jobs_pb2.ListJobsRequest())
+    assert "ok" in outcomes(records(core, "jobs.view"))
 
 
 async def test_reads_that_come_together_share_transactions(core: RunningCore) -> None:

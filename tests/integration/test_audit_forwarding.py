@@ -166,6 +166,21 @@ async def test_what_happened_during_an_outage_follows_after_it(
     assert "forwarded again" in caplog.text
 
 
+async def test_what_a_log_server_took_and_never_read_is_sent_again(tmp_path: Path) -> None:
+    log, count = TcpLog(), 5000
+    with Store(make_home(tmp_path), Clock()) as store, socket.create_server(("127.0.0.1", 0)) as deaf:
+        last = store.audit.append(entries(count))
+        log.port = deaf.getsockname()[1]
+        async with forwarding(store, f"tcp://127.0.0.1:{log.port}") as forwarder:
+            connection, _ = await asyncio.to_thread(deaf.accept)
+            await until(lambda: bool(forwarder._failed_s))
+            connection.close()
+            deaf.close()
+            async with log.there():
+                await until(lambda: last in heads(log.lines))
+        assert {head.seq for head in heads(log.lines)} == set(range(1, count + 1))
+
+
 async def test_a_restart_goes_on_behind_what_was_sent(tmp_path: Path) -> None:
     home = make_home(tmp_path)
     with datagrams(socket.AF_INET, ("127.0.0.1", 0)) as log:

@@ -184,8 +184,9 @@ async def test_the_figures_are_for_this_machine_and_the_networks_that_are_named(
         assert (status, b"segint_core_up 1.0" in body) == (200, True)
 
 
-async def test_health_needs_a_token_only_where_the_settings_say_so(tmp_path: Path) -> None:
-    async with front(tmp_path, client_mode="token", health="token") as asked:
+@pytest.mark.parametrize("mode", ["open", "token", "network"])
+async def test_health_needs_a_token_only_where_the_settings_say_so(tmp_path: Path, mode: str) -> None:
+    async with front(tmp_path, client_mode=mode, health="token") as asked:
         made = await asked.token()
         for path in ("/healthz", "/readyz", "/openapi.json"):
             assert (await asked.ask(path))[0] == 401

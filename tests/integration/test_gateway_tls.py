@@ -10,8 +10,10 @@ import shutil
 import ssl
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -22,10 +24,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from generated.radiomics import Model_pb2
-from http_gateway.operations import check_operator
+from http_gateway.entrance import Entrance
+from http_gateway.exchange import Exchange
 from http_gateway.refusals import Refusal
+from http_gateway.routes import ROUTES
+from http_gateway.routing import Route
 from segint_grpc import errors
 from segint_grpc.networks import parse_address
+from segint_grpc.settings import Settings
 from tests.certificates import NAMES, Certificates
 from tests.fakes.gateway import (
     AS_PROTOBUF,
@@ -299,26 +305,37 @@ async def test_figures_are_told_with_tls_on_this_machine(bench: Bench, made: Cer
     assert 700 < (float(line.split()[1]) - time.time()) / 86_400 < 731
 
 
-@pytest.mark.parametrize(
-    ("peer", "secure", "allow", "words"),
-    [
-        ("127.0.0.1", False, (), ""),
-        ("::1", True, (), ""),
-        ("10.1.2.3", False, ("10.1.2.0/24",), "with TLS alone"),
-        ("10.1.2.3", True, (), "metrics_allow"),
-        ("10.1.2.3", True, ("10.9.0.0/16",), "metrics_allow"),
-        ("10.1.2.3", True, ("10.1.2.0/24",), ""),
-    ],
-)
-def test_figures_are_for_this_machine_and_with_tls_for_named_networks(
-    peer: str, secure: bool, allow: tuple[str, ...], words: str
-) -> None:
-    if not words:
-        check_operator(parse_address(peer), secure, allow)
-        return
-    with pytest.raises(Refusal, match=words) as caught:
-        check_operator(parse_address(peer), secure, allow)
-    assert caught.value.status == 403
+@dataclass(frozen=True)
+class From:
+    """Where a request comes from, as aiohttp tells it."""
+
+    remote: str
+    secure: bool = False
+
+
+async def admitted(route: Route, request: From) -> int:
+    """The status with which a gateway that lets one network in refuses; 200 where it does not."""
+    settings = Settings(allow=("10.1.2.0/24",), metrics_allow=("10.1.2.0/24",))
+    exchange = Exchange(
+        request=cast(Any, request),
+        services=cast(Any, None),
+        request_id="",
+        protobuf=False,
+        peer=parse_address("10.1.2.3"),
+    )
+    try:
+        await Entrance(settings).admit(exchange, route)
+    except Refusal as refusal:
+        return refusal.status
+    return 200
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_beyond_this_machine_plain_http_is_for_velocitys_routes_alone(route: Route) -> None:
+    for_velocity = route.path.startswith("/api/") or route.path == "/ping"
+    assert await admitted(route, From("10.1.2.3")) == (200 if for_velocity else 403)
+    assert await admitted(route, From("10.1.2.3", secure=True)) == 200
+    assert await admitted(route, From("127.0.0.1")) == 200  # a proxy here
 
 
 async def test_a_network_that_is_none_is_refused_at_the_start() -> None:

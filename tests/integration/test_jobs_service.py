@@ -319,3 +319,12 @@ async def test_over_tcp_the_jobs_of_others_are_told_to_nobody_without_a_token(co
         code, details = await refusal_of(JobsStub(tcp).ListJobs(jobs_pb2.ListJobsRequest()))
     assert code == "UNAUTHENTICATED"
     assert "segint token create" in details
+
+
+async def test_what_is_said_of_jobs_does_not_fill_the_disk(tmp_path: Path) -> None:
+    async with running_core(make_home(tmp_path), free_disk_min_bytes=2**60) as core:
+        feedback = SegmentationFeedback(SegmentationID="unknown", GeneralComments="x")
+        request = segmentation_pb2.SendFeedbackRequest(feedback=feedback)
+        code, details = await refusal_of(core.segmentation.SendFeedback(request))
+        assert (code, "Too little disk" in details) == ("RESOURCE_EXHAUSTED", True)
+        assert not (await core.jobs.ListFeedback(jobs_pb2.ListFeedbackRequest())).feedback

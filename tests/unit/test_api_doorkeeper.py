@@ -101,12 +101,18 @@ async def test_a_peer_over_tcp_is_believed_only_when_it_has_proved_to_be_the_gat
         admit(proved, LIST_MODELS, Call(ELSEWHERE))
 
 
-async def test_a_forwarded_clients_administration_is_refused_like_any_in_the_clear(
-    credentials: Credentials,
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", ""])
+@pytest.mark.parametrize("door", [Door.GATEWAY_SOCKET, Door.TCP])
+async def test_a_gateway_administers_for_nobody_whatever_the_token(
+    credentials: Credentials, door: Door, address: str
 ) -> None:
-    call = Call("unix:", {FORWARDED_FOR: "192.0.2.7", **await token(credentials)})
-    with pytest.raises(errors.Forbidden, match="must not travel in the clear"):
-        admit(keeper(credentials, Door.GATEWAY_SOCKET), LIST_JOBS, call)
+    call = Call("ipv4:127.0.0.1:50000", {FORWARDED_FOR: address, **await token(credentials)})
+    proved = keeper(credentials, door, encrypted=True, trusted_gateway=lambda context: True)
+    administration = [method for method, rule in RULES.items() if rule.scope > Scope.CLIENT]
+    for method in administration:
+        with pytest.raises(errors.Forbidden, match="speaks for clients alone"):
+            admit(proved, method, call)
+    assert admit(proved, LIST_MODELS, call).scope is Scope.ADMIN
 
 
 @pytest.mark.parametrize("authorization", ["Basic c2VnaW50", "segint", ""])

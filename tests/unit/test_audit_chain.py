@@ -207,6 +207,18 @@ def test_records_go_after_their_lifetime_and_the_rest_stays_verifiable(home: Hom
         assert list(store.audit.check(Head(2, "a" * 64)))[-1].unseen == (2,)
 
 
+def test_records_cut_off_at_the_beginning_as_if_they_were_pruned_are_found(home: Home) -> None:
+    fill(home)
+    with closing(sqlite3.connect(home.database)) as connection:  # no trigger has to be dropped for that
+        (found,) = connection.execute("SELECT hash FROM audit WHERE seq = 4").fetchone()
+        connection.execute("UPDATE audit_place SET seq = 4, hash = ? WHERE name = 'anchor'", (found,))
+        connection.execute("DELETE FROM audit WHERE seq <= 4")
+        connection.commit()
+    finding = verify(home)
+    assert finding
+    assert (finding.seq, "no record says that they were pruned" in finding.problem) == (4, True)
+
+
 def test_pruning_while_the_chain_is_looked_at_breaks_nothing(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

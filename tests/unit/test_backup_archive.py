@@ -118,6 +118,19 @@ def test_what_is_no_file_is_refused(kind: bytes) -> None:
         read(tar([("segint.toml", b"")], kind))
 
 
+def test_a_file_that_comes_twice_is_refused() -> None:
+    with pytest.raises(errors.BrokenArchive, match=r"segint\.toml.*does not belong there"):
+        read(tar([("segint.toml", b"a"), ("segint.toml", b"a")]))
+
+
+def test_a_file_that_grows_while_it_is_unpacked_is_refused() -> None:
+    info = tarfile.TarInfo("segint.sqlite3")
+    sparse = {"major": "0", "minor": "1", "name": info.name, "map": "0,0", "size": str(2**40)}
+    info.pax_headers = {f"GNU.sparse.{name}": value for name, value in sparse.items()}
+    with pytest.raises(errors.BrokenArchive, match="does not belong there"):
+        read(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
@@ -125,6 +138,8 @@ def test_what_is_no_file_is_refused(kind: bytes) -> None:
         b"no json",
         b'{"format": "segint-backup-9", "entries": []}',
         b'{"format": 1, "entries": [{"x": 1}]}',
+        b'{"format": "segint-backup-1", "entries": [{"name": [], "size_bytes": 1, "sha256": ""}]}',
+        b"[" * 200_000,
     ],
 )
 def test_a_manifest_that_is_none_is_refused(manifest: bytes) -> None:
@@ -137,7 +152,7 @@ def test_a_missing_and_an_additional_file_are_found() -> None:
     with pytest.raises(errors.BrokenArchive, match="was changed"):
         read(tar([("segint.toml", b"x"), (MANIFEST, nothing)]))
     missing = {"name": "segint.toml", "size_bytes": 1, "sha256": "0" * 64}
-    with pytest.raises(errors.BrokenArchive, match=r"lacks segint\.toml"):
+    with pytest.raises(errors.BrokenArchive, match=r"lacks 'segint\.toml'"):
         read(tar([(MANIFEST, json.dumps({"format": FORMAT, "entries": [missing]}).encode())]))
     with pytest.raises(errors.BrokenArchive, match="does not belong"):
         read(tar([(MANIFEST, nothing), ("segint.toml", b"x")]))

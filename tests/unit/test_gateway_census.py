@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import pytest
-
-from http_gateway.census import Census, origin_of
+from http_gateway.census import Census
 from http_gateway.metrics import Metrics
 
 
@@ -68,17 +66,3 @@ def test_a_successor_takes_the_place() -> None:
     assert figure(metrics, 'segint_http_connections_turned_away_total{limit="address",which="refused"} 1.0')
     census.forget(successor)
     assert census.admit(Guest())
-
-
-@pytest.mark.parametrize(
-    ("address", "origin"),
-    [
-        ("10.1.2.3", "10.1.2.3"),
-        ("::ffff:10.1.2.3", "10.1.2.3"),
-        ("2001:db8:0:1:2::3", "2001:db8:0:1::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-    ],
-)
-def test_a_machine_with_many_addresses_is_one(address: str, origin: str) -> None:
-    assert origin_of(address) == origin

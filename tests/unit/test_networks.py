@@ -8,6 +8,7 @@ from segint_grpc.networks import (
     admitted,
     check_exposure,
     client_address,
+    origin_of,
     parse_address,
     parse_endpoint,
     parse_networks,
@@ -162,3 +163,17 @@ def test_an_address_outside_the_listed_networks_is_named_in_the_refusal(address:
 
 def test_an_address_with_host_bits_names_its_network() -> None:
     assert str(parse_networks(["192.168.10.7/24"])[0]) == "192.168.10.0/24"
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("10.1.2.3", "10.1.2.3"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("2001:db8:0:1:2::3", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_a_machine_with_many_addresses_is_one(address: str, origin: str) -> None:
+    assert origin_of(address) == origin

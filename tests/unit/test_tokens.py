@@ -91,6 +91,8 @@ def test_a_password_is_known_by_its_hash_which_is_another_each_time() -> None:
         "x" * 257,
         "aaaaaaaaaaaaaaaa",
         "ababababababab",
+        "aaaaaaaa1234",
+        "abcabcabcabc1",
         "123456789012",
         "Password123!",
         "!!passwordpassword",
