@@ -179,17 +179,17 @@ class Desk:
         """Return the answer to an HTTP request; of one that never ends, its beginning."""
         shown = self.authorization(name)
         headers = {"Content-Type": "application/x-protobuf", **({"Authorization": shown} if shown else {})}
-        with closing(self.wire.http(self.server.http)) as connection:
+        with closing(self.wire.connection(self.server)) as connection:
             connection.timeout = PATIENCE_S
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
 
 
-@pytest.fixture(scope="module", params=WIRES, ids=lambda wire: wire.name)
+@pytest.fixture(scope="module", params=WIRES, ids=lambda wire: wire.__name__)
 def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    wire: Wire = request.param
-    home = tmp_path_factory.mktemp(wire.name) / "home"
+    folder = tmp_path_factory.mktemp(request.param.__name__)
+    wire, home = request.param(folder / "certificates"), folder / "home"
     settings = {"client_mode": "token", "bad_tokens_max": 1_000_000, **wire.settings}
     with serving(home, **settings) as server, wire.channel(server.grpc) as channel:
         made = tokens(Home(home))
