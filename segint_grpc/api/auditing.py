@@ -106,7 +106,7 @@ class RecordedTrace(Trace):
             return
         self._asked = True
         self._object_id = self._id_at(request, self._row.request)
-        self._details = {name: _text_at(request, path) for name, path in self._row.facts.items()}
+        self._details = {name: text_at(request, path) for name, path in self._row.facts.items()}
         if self._row.when is When.CHANGE:
             await self._log.write(self._entry(BEGUN))
 
@@ -145,7 +145,7 @@ class RecordedTrace(Trace):
 
     def _id_at(self, message: Any, path: str) -> str:
         """Return the id at `path`; of a job only what is one, so that nothing else gets into the log."""
-        text = _text_at(message, path)
+        text = text_at(message, path)
         if self._row.kind != "job" or not text:
             return text
         try:
@@ -154,9 +154,22 @@ class RecordedTrace(Trace):
             return "(no job's id)"
 
 
-def _text_at(message: Any, path: str) -> str:
+def text_at(message: Any, path: str) -> str:
     """Return the field at `path` (`a.b`) as text; an empty one, or one that is false or 0, as nothing."""
     if not path or message is None:
         return ""
-    value = reduce(lambda found, name: getattr(found, name, ""), path.split("."), message)
-    return "yes" if value is True else "" if value in (False, 0) else str(value)
+    *parents, name = path.split(".")
+    owner = reduce(lambda found, parent: getattr(found, parent, None), parents, message)
+    value = getattr(owner, name, "")
+    if value in (False, 0):
+        return ""
+    return "yes" if value is True else _name_of(owner, name, value)
+
+
+def _name_of(owner: Any, name: str, value: Any) -> str:
+    """Return the value of a field as text, one of an enum by its name."""
+    descriptor = getattr(owner, "DESCRIPTOR", None)
+    field = descriptor.fields_by_name.get(name) if descriptor else None
+    enum = field.enum_type if field else None
+    named = enum.values_by_number.get(value) if enum else None
+    return named.name if named else str(value)

@@ -27,7 +27,8 @@ PASSPHRASE_MIN = 12
 _HEADER = struct.Struct(">8sBBBB16s7s")
 _VERSION = 1
 _LOG2_N, _R, _P = 16, 8, 1
-_LOG2_N_MAX, _R_MAX, _P_MAX = 20, 32, 8
+_LOG2_N_MAX, _R_MAX, _P_MAX = 18, 8, 4
+"""What a header may ask for at most: 256 MiB of memory. It is read before anything has proved it."""
 _TAG_BYTES = 16
 
 

@@ -8,8 +8,9 @@ from grpc_health.v1 import health_pb2
 
 from generated.grpc.reflection.v1 import reflection_pb2
 from generated.segint import v1
-from generated.segint.v1 import audit_pb2
+from generated.segint.v1 import access_pb2, audit_pb2, models_pb2
 from segint_grpc.api.audit_rows import RECORDED, UNRECORDED, Row, When, row_of
+from segint_grpc.api.auditing import text_at
 from tests.unit.rpcs import every_service
 
 FOREIGN: list[ServiceDescriptor] = [
@@ -56,3 +57,17 @@ def test_the_paths_of_a_row_are_fields_of_its_messages(rpc: str) -> None:
 def test_an_rpc_without_a_row_is_recorded_all_the_same() -> None:
     assert row_of("segint.v1.Models/Explode") == Row("segint.v1.Models/Explode", "rpc", When.CHANGE)
     assert row_of("segint.v1.Segmentation/GetProgress") is None
+
+
+def test_a_fact_is_told_in_words() -> None:
+    asked = access_pb2.CreateTokenRequest(name="console", scope=access_pb2.SCOPE_OPERATOR)
+    assert text_at(asked, "scope") == "SCOPE_OPERATOR"
+    assert text_at(access_pb2.CreateTokenRequest(scope=99), "scope") == "99"
+    assert text_at(access_pb2.CreateTokenResponse(token={"id": "5"}), "token.id") == "5"
+    assert text_at(models_pb2.ActivateVersionRequest(force=True), "force") == "yes"
+    for nothing in (
+        text_at(asked, ""),
+        text_at(None, "name"),
+        text_at(models_pb2.ActivateVersionRequest(), "force"),
+    ):
+        assert nothing == ""
