@@ -6,6 +6,7 @@ that need no model: which back ends there are, and whether files are of use to o
 
 from __future__ import annotations
 
+import importlib.util
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
@@ -13,6 +14,9 @@ from segint_grpc import errors
 from segint_grpc.backends.base import BackEnd
 
 GROUP = "segint.backends"
+
+GIVEN_UP = {"caffe2": "torch has given Caffe2 up; export the network to ONNX and name the back end onnx"}
+"""What models were once kept in, and the way out."""
 
 
 def names() -> list[str]:
@@ -28,7 +32,8 @@ def load_backend(name: str) -> BackEnd:
     """
     installed = _installed()
     if name not in installed:
-        raise errors.InvalidModel(f"There is no back end {name!r} here; installed are {', '.join(names())}.")
+        way_out = GIVEN_UP.get(name.lower(), f"installed are {', '.join(names())}")
+        raise errors.InvalidModel(f"There is no back end {name!r} here; {way_out}.")
     try:
         return cast(BackEnd, installed[name].load()())
     except ImportError as error:
@@ -39,6 +44,15 @@ def missing_library(name: str, extra: str, why: str) -> errors.InvalidModel:
     """Return the error for the back end `name`, whose libraries come with the pip extra `extra`."""
     mend = f'`pip install "segint[{extra}]"` mends it.'
     return errors.InvalidModel(f"The back end {name} cannot work ({why}); {mend}")
+
+
+def require(name: str, extra: str, *libraries: str) -> None:
+    """Raise `missing_library` unless all of `libraries` are installed; imports none of them."""
+    absent = [library for library in libraries if importlib.util.find_spec(library) is None]
+    if absent:
+        raise missing_library(
+            name, extra, f"{' and '.join(absent)} {'are' if absent[1:] else 'is'} not installed"
+        )
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -7,7 +7,6 @@ torch is imported when a model is loaded, never before: the core asks `check`, a
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.backends import missing_library, pickled_code
+from segint_grpc.backends import missing_library, pickled_code, require
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends.model_file import refuse_missing
 
 if TYPE_CHECKING:
     from segint_grpc.backends.torch_model import TorchModel
@@ -26,9 +26,10 @@ INPUTS = ("array", "tensor")
 
 
 class PyTorch:
-    """Runs a PyTorch model on the CPU.
+    """Runs a PyTorch model.
 
-    Parameters: `input` (`INPUTS`; by default what the model declares), and the arguments of its class.
+    Parameters: `input` (`INPUTS`; by default what the model declares), `device` (devices.py), and the
+    arguments of its class.
     """
 
     summary = "A PyTorch model: a pickled module, state dict or safetensors, and the .py of its class."
@@ -40,13 +41,12 @@ class PyTorch:
 
     def check(self, source: ModelSource) -> None:
         """Raise InvalidModel if torch is missing, a file is, or the files cannot make a model together."""
-        if importlib.util.find_spec("torch") is None:
-            raise missing_library("pytorch", self.extra, "torch is not installed")
+        require("pytorch", self.extra, "torch")
         if source.model_file is None and source.module_file is None:
             raise errors.InvalidModel("A PyTorch model needs a model file, a module file (.py) or both.")
         for path in (source.model_file, source.module_file):
-            if path is not None and not path.is_file():
-                raise errors.InvalidModel(f"The file {path.name} is missing.")
+            if path is not None:
+                refuse_missing(path)
         if source.module_file is not None:
             _check_syntax(source.module_file)
         wanted = source.parameters.get("input")

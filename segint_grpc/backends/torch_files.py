@@ -56,7 +56,8 @@ def _load(path: Path, module: ModuleType | None) -> Any:
     archive = zipfile.is_zipfile(path)
     if archive and _is_torchscript(path):
         raise errors.InvalidModel(
-            f"{path.name} is TorchScript, which torch has given up; save the model's state dict instead."
+            f"{path.name} is TorchScript; name the back end torchscript, or save the model's state dict "
+            "instead."
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)

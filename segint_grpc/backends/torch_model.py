@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends import torch_files
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends.devices import AUTO, CPU, DEVICE, wanted_device
+from segint_grpc.backends.tensor_model import run_tiles
+from segint_grpc.backends.torch_device import Place
 from segint_grpc.backends.user_module import defined_in, load_module
 
 _INPUT = "input"
@@ -23,44 +26,50 @@ _TENSOR_NAMES = (torch.Tensor, "torch.Tensor", "Tensor")
 class TorchModel:
     """A loaded model and how it wants to be called."""
 
-    def __init__(self, model: Callable[..., Any], wants: str | None = None) -> None:
-        """Call `model` with arrays or tensors: as `wants` says, else as it declares, else with arrays."""
+    def __init__(self, model: Callable[..., Any], wants: str | None = None, device: str = AUTO) -> None:
+        """Call `model` with arrays or tensors: as `wants` says, else as it declares, else with arrays.
+
+        A model that gets arrays makes tensors of them itself, so AUTO leaves it where it is.
+        """
         self._model = model
         forward = model.forward if isinstance(model, torch.nn.Module) else model
         self._parameters = inspect.signature(forward).parameters
         declared = getattr(model, "segint_input", None) or self._annotated()
         self._tensors = (wants or declared) == "tensor"
+        self._moved = False
+        self._wanted = device
+        self._tiles_place: Place | None = None
+        self._place = Place(CPU if device == AUTO and not self._tensors else device, self._move)
 
     def __call__(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return what the model makes of `channels`, each an image_kji of its own to change at will.
 
         Volumes as sent, and whatever else is int16 or uint8, become int32.
         """
+        return self._place.run(lambda: self._called(channels, progress))
+
+    def _called(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         images: list[Any] = [_own(channel.image_kji) for channel in channels]
         if self._tensors:
-            images = [torch.from_numpy(image) for image in images]
+            images = [torch.from_numpy(image).to(self._place.device) for image in images]
         geometries = [channel.geometry for channel in channels]
         offered = {"geometry": geometries if len(channels) > 1 else geometries[0], "progress": progress}
         wanted = {name: value for name, value in offered.items() if name in self._parameters}
-        with torch.inference_mode():
-            return cast(Masks, self._model(*images, **wanted))
+        return cast(Masks, self._model(*images, **wanted))
+
+    def _move(self, device: torch.device) -> None:
+        # One that is meant for the processor stays where it may have put itself.
+        if isinstance(self._model, torch.nn.Module) and (device.type != CPU or self._moved):
+            self._model.to(device)
+            self._moved = True
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return what the model makes of `tiles`; of several results (deep supervision), the first."""
         called = getattr(self._model, "coarse", self._model) if tiles.coarse else self._model
-        values = torch.from_numpy(np.ascontiguousarray(tiles.values))
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=tiles.mixed_precision):
-            made: Any = called(values)
-        made = next(iter(made)) if isinstance(made, list | tuple) and len(made) else made
-        if isinstance(made, np.ndarray):
-            return made
-        if not isinstance(made, torch.Tensor):
-            raise errors.WrongOutput(
-                f"The model returned an object of type {type(made).__name__} for a batch; "
-                "expected was a tensor."
-            )
-        made = made.detach()
-        return cast(NDArray[Any], (made.float() if made.dtype == torch.bfloat16 else made).numpy())
+        if self._tiles_place is None:
+            # Tiles are tensors, whatever the model would be given for a whole volume.
+            self._tiles_place = self._place if self._tensors else Place(self._wanted, self._move)
+        return run_tiles(self._tiles_place, called, tiles)
 
     def _annotated(self) -> str:
         first = next(iter(self._parameters.values()), None)
@@ -75,7 +84,9 @@ def _own(image_kji: NDArray[Any]) -> NDArray[Any]:
 
 
 def load(source: ModelSource) -> TorchModel:
-    """Return the model of `source`, in evaluation mode, on the CPU.
+    """Return the model of `source`, in evaluation mode, on the device that its parameters ask for.
+
+    A class that has an argument `device` gets it, and puts itself where it will.
 
     Raises:
         InvalidModel: the files hold no model, or don't fit together.
@@ -84,13 +95,19 @@ def load(source: ModelSource) -> TorchModel:
     arguments = {name: value for name, value in source.parameters.items() if name != _INPUT}
     loaded = torch_files.read(source.model_file, module) if source.model_file else None
     if loaded is None or isinstance(loaded, Mapping):
-        model = _make(_class(module, source.entry), arguments)
+        maker = _class(module, source.entry)
+        device = CPU if _takes_device(maker) else wanted_device({DEVICE: arguments.pop(DEVICE, AUTO)})
+        model = _make(maker, arguments)
         _fill(model, loaded)
     else:
-        model = _callable(loaded)
+        model, device = _callable(loaded), wanted_device(arguments)
     if isinstance(model, torch.nn.Module):
         model.eval()
-    return TorchModel(model, source.parameters.get(_INPUT))
+    return TorchModel(model, source.parameters.get(_INPUT), device)
+
+
+def _takes_device(maker: Any) -> bool:
+    return isinstance(maker, type) and DEVICE in inspect.signature(maker).parameters
 
 
 def _class(module: ModuleType | None, entry: str) -> Any:

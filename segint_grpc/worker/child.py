@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors, logs
+from segint_grpc.backends import remarks, threads
 from segint_grpc.home import private_umask
 from segint_grpc.worker import kernel, messages
 from segint_grpc.worker.job_run import JobRun
@@ -63,7 +64,8 @@ def serve(run: JobRun, task: RunTask | LoadTask, memory_bytes: int) -> bool:
     logs.job_id.set(task.job_id)
     kernel.reset_peak()
     try:
-        result = run.run(task) if isinstance(task, RunTask) else run.load(task.model)
+        with remarks.heard() as said:
+            result = run.run(task) if isinstance(task, RunTask) else run.load(task.model)
     except BaseException as error:
         # SystemExit and KeyboardInterrupt too: a model may raise anything, and its job has to hear of it.
         failure = explain(error, task.model, memory_bytes)
@@ -75,11 +77,12 @@ def serve(run: JobRun, task: RunTask | LoadTask, memory_bytes: int) -> bool:
         size_bytes=result.size_bytes,
         sha256=result.sha256,
         peak_memory_bytes=kernel.peak_bytes(),
-        warnings=result.warnings,
+        warnings=(*result.warnings, *said.sentences),
         voxels=result.voxels,
         volumes_ml=dict(result.volumes_ml) if len(result.volumes_ml) <= VOLUMES_TOLD_MAX else {},
+        spent=said.spent,
     )
-    return True
+    return not said.spent
 
 
 def limit_memory(memory_bytes: int) -> int:
@@ -102,7 +105,8 @@ def limit_memory(memory_bytes: int) -> int:
 
 
 def use_threads(count: int) -> None:
-    """Have torch, where it is loaded, compute with `count` threads."""
+    """Have torch, where it is loaded, and libraries that are loaded later compute with `count` threads."""
+    os.environ[threads.VARIABLE] = str(count)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(count)

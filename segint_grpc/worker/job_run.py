@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
-from segint_grpc.backends import load_backend
+from segint_grpc.backends import load_backend, seeds
 from segint_grpc.backends.base import BackEnd, Channel, ModelSource, StructureSpec
 from segint_grpc.domain.ct_values import odd_values
 from segint_grpc.domain.handling import parse_handling, shapes_the_input
@@ -52,6 +52,7 @@ class JobRun:
         self._said = None
         version = Model_pb2.ModelVersion.FromString(task.model.version)
         backend = self._loaded(task.model, version)
+        seeds.sow()
         self._progress(Stage.PREPARE)
         channels = [map_channel(channel) for channel in task.channels]
         masks = self._masks(backend, task.model, version, channels)
@@ -76,6 +77,7 @@ class JobRun:
             backend = load_backend(model.backend)
             source = source_of(model, version)
             backend.check(source)
+            seeds.sow()
             backend.load(source)
             self._backend = backend
         return self._backend

@@ -14,6 +14,7 @@ from segint_grpc.worker.task import ModelTask
 TEXT_MAX = 300
 
 _NO_MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc", re.I)
+_GPU = re.compile(r"CUDA[^.]*out of memory|CU(DNN|BLAS)_STATUS_ALLOC_FAILED")
 _ARRAY = re.compile(r"\b(array|tensor)\s*\(|\[\s*-?\d[^\]]*\d\s*[\].]|\n\s*\[", re.I)
 _MIB = 1024 * 1024
 
@@ -22,6 +23,8 @@ def explain(error: BaseException, model: ModelTask, memory_bytes: int) -> errors
     """Return `error`, raised while a job of `model` ran under a limit of `memory_bytes`, as its failure."""
     if isinstance(error, errors.JobFailure):
         return error
+    if any(_GPU.search(str(cause)) for cause in _chain(error) if isinstance(cause, RuntimeError)):
+        return errors.OutOfMemory("The model ran out of the GPU's memory.")
     if any(_is_memory(cause) for cause in _chain(error)):
         return errors.OutOfMemory(
             f"The model ran out of memory: its process may take {memory_bytes // _MIB} MiB "

@@ -35,6 +35,8 @@ class ModelProcess:
         self.number = number
         # 0 until the process is ready: it says so itself, before any of the model's code runs.
         self.pid = 0
+        # It has said that it runs nothing more, and is about to end.
+        self.spent = False
         self.ready: asyncio.Future[bool] = loop.create_future()
         self.exited: asyncio.Future[None] = loop.create_future()
         self._loop = loop
@@ -165,6 +167,7 @@ class ModelProcess:
         elif message["kind"] == messages.PROGRESS:
             self._pass_on(Position(Stage(message["stage"]), clamped(message["share"])))
         elif message["kind"] == messages.DONE:
+            self.spent = bool(message.get("spent"))
             self._settle(_result(message))
         elif message["kind"] == messages.FAILED:
             self._settle(_failure(message))

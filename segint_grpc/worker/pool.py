@@ -205,7 +205,7 @@ class WorkerPool:
         return min(model.memory_bytes or self.options.memory_bytes, self.options.memory_bytes)
 
     def _keep(self, seat: _Seat) -> None:
-        if seat.process.exited.done():
+        if seat.process.spent or seat.process.exited.done():
             return
         self._idle.append(seat)
         if seat.retired:

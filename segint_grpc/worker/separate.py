@@ -28,7 +28,7 @@ class SeparateProcess:
 
     async def run(self, task: RunTask, report: Report) -> Result:
         """Run `task`; raises as `WorkerPool.run`. A cancelled caller has the process killed."""
-        if self._process is None or self._process.exited.done():
+        if self._process is None or self._process.spent or self._process.exited.done():
             self._process = await self._fork()
         try:
             return await self._process.run(task, report)

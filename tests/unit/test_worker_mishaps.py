@@ -26,7 +26,6 @@ def explained(error: BaseException) -> errors.JobFailure:
     [
         MemoryError(),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried …"),
-        RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"),
         RuntimeError("std::bad_alloc"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
@@ -35,6 +34,12 @@ def test_every_way_to_run_out_of_memory_is_one(error: BaseException) -> None:
     failure = explained(error)
     assert isinstance(failure, errors.OutOfMemory)
     assert "512 MiB" in failure.message
+
+
+def test_a_full_gpu_is_said_as_such_and_not_blamed_on_the_process_s_limit() -> None:
+    failure = explained(RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"))
+    assert isinstance(failure, errors.OutOfMemory)
+    assert failure.message == "The model ran out of the GPU's memory."
 
 
 def test_a_memory_error_is_found_behind_what_wraps_it() -> None:

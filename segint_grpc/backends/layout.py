@@ -1,0 +1,146 @@
+"""How a network wants its tensors: which axis is where, and of which numbers. NumPy alone.
+
+The parameter `axes` names them in order: N (always 1), C (channels), D (slice), H (row), W (column).
+With C all channels are one tensor, without it each is a tensor of its own. What the network returns has the
+same axes; C then counts structures or classes and may be left out or come on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segint_grpc import errors
+from segint_grpc.backends.base import Channel
+
+AXES = "axes"
+DTYPE = "dtype"
+INPUTS = "inputs"
+OUTPUTS = "outputs"
+DTYPES = ("uint8", "int16", "int32", "int64", "float16", "float32", "float64")
+VOLUME = "DHW"
+
+_NARROW = (np.dtype(np.int16), np.dtype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes, and the dtype: by default int32 for volumes as they were sent, else as they were prepared."""
+
+    axes: str = VOLUME
+    dtype: str = ""
+
+    def arrays(self, channels: Sequence[Channel]) -> list[NDArray[Any]]:
+        """Return new C-contiguous arrays for `channels`: one with all of them, or one for each.
+
+        Raises:
+            ModelFailure: the channels lie on different grids, or hold values that the dtype cannot.
+        """
+        images = [self._cast(channel) for channel in channels]
+        if "C" in self.axes:
+            check_one_grid(channels)
+            return [self._placed(np.stack(images), "C" + VOLUME)]
+        return [self._placed(image, VOLUME) for image in images]
+
+    def restored(self, made: NDArray[Any]) -> NDArray[Any]:
+        """Return `made` as [k, j, i] or [structure, k, j, i]; anything else comes back as it is."""
+        letters = self._letters(made.ndim)
+        if letters is None:
+            return made
+        if "N" in letters:
+            if made.shape[letters.index("N")] != 1:
+                return made
+            made = np.squeeze(made, letters.index("N"))
+            letters = letters.replace("N", "")
+        wanted = ("C" if "C" in letters else "") + VOLUME
+        return made.transpose([letters.index(letter) for letter in wanted])
+
+    def _letters(self, count: int) -> str | None:
+        """Return which axes an output of `count` dimensions has, None where that cannot be told."""
+        without = self.axes.replace("C", "")
+        first = 1 if without.startswith("N") else 0
+        forms = (self.axes, without, without[:first] + "C" + without[first:], without.replace("N", ""))
+        return next((form for form in forms if len(form) == count), None)
+
+    def _placed(self, values: NDArray[Any], letters: str) -> NDArray[Any]:
+        if "N" in self.axes:
+            values, letters = values[None], "N" + letters
+        return np.ascontiguousarray(values.transpose([letters.index(letter) for letter in self.axes]))
+
+    def _cast(self, channel: Channel) -> NDArray[Any]:
+        image = channel.image_kji
+        wanted = np.dtype(self.dtype or (np.int32 if image.dtype in _NARROW else image.dtype))
+        if wanted.kind in "iu" and not np.can_cast(image.dtype, wanted):
+            _check_range(channel, wanted)
+        return np.array(image, dtype=wanted)
+
+
+def wanted_layout(parameters: Mapping[str, Any], axes: str = VOLUME) -> Layout:
+    """Return the layout that `parameters` declare, or the default `axes`.
+
+    Raises:
+        InvalidModel: they cannot be.
+    """
+    axes, dtype = parameters.get(AXES, axes), parameters.get(DTYPE, "")
+    letters = sorted(axes) if isinstance(axes, str) else []
+    if not set(VOLUME) <= set(letters) <= set("NC" + VOLUME) or len(set(letters)) != len(letters):
+        raise errors.InvalidModel(
+            f"The parameter axes must hold D, H and W and may hold N and C, as in NCDHW, not {axes!r:.60}."
+        )
+    if dtype and dtype not in DTYPES:
+        raise errors.InvalidModel(
+            f"The parameter dtype must be one of {', '.join(DTYPES)}, not {dtype!r:.60}."
+        )
+    return Layout(axes, dtype)
+
+
+def wanted_names(parameters: Mapping[str, Any], name: str) -> list[str]:
+    """Return the parameter `name`, one or several names of tensors, none where it is not given.
+
+    Raises:
+        InvalidModel: it is something else.
+    """
+    names = parameters.get(name, [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise errors.InvalidModel(
+            f"The parameter {name} must be a name or a list of names, not {names!r:.60}."
+        )
+    return names
+
+
+def affines(channels: Sequence[Channel]) -> NDArray[np.float64]:
+    """Return what a network that asks for `geometry` gets: the 4×4 matrix from (i, j, k, 1) to LPS in mm.
+
+    With several channels it is one such matrix for each, [channel, 4, 4].
+    """
+    matrices = np.stack([channel.geometry.affine for channel in channels])
+    return matrices if len(channels) > 1 else matrices[0]
+
+
+def check_one_grid(channels: Sequence[Channel]) -> None:
+    """Raise ModelFailure unless all channels have voxels at the same places."""
+    first = channels[0]
+    for other in channels[1:]:
+        same = first.geometry.shape_kji == other.geometry.shape_kji
+        if not (same and np.allclose(first.geometry.affine, other.geometry.affine, atol=1e-3)):
+            raise errors.ModelFailure(
+                f"The model takes all channels as one array, but {first.channel_id} and {other.channel_id} "
+                "lie on different grids; have the manifest resample them."
+            )
+
+
+def _check_range(channel: Channel, wanted: np.dtype[Any]) -> None:
+    """Raise ModelFailure unless the integer `wanted` can hold all values, which a cast would change."""
+    image = channel.image_kji
+    low, high = float(image.min()), float(image.max())
+    limits = np.iinfo(wanted)
+    if image.dtype.kind == "f" or low < limits.min or high > limits.max:
+        raise errors.ModelFailure(
+            f"Channel {channel.channel_id} holds {image.dtype} between {low:g} and {high:g}, which the dtype "
+            f"{wanted} that the model wants cannot hold."
+        )

@@ -1,0 +1,189 @@
+"""A session of ONNX Runtime: opened on a device, told its threads, called with channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from segint_grpc import errors
+from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.devices import AUTO, CPU, on_gpu, unusable, wanted_device
+from segint_grpc.backends.layout import (
+    AXES,
+    DTYPE,
+    INPUTS,
+    OUTPUTS,
+    Layout,
+    affines,
+    wanted_layout,
+    wanted_names,
+)
+from segint_grpc.backends.remarks import remark
+from segint_grpc.backends.threads import threads
+
+GEOMETRY = "geometry"
+
+_ON_CPU = "CPUExecutionProvider"
+_ON_GPU = "CUDAExecutionProvider"
+_NO_MEMORY = re.compile(
+    r"bad.?alloc|failed to allocate memory|out of memory|ALLOC_FAILED|std::bad_alloc", re.I
+)
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+}
+_AXES = {3: "DHW", 4: "CDHW", 5: "NCDHW"}
+"""By the number of an input's dimensions, where no parameter says it."""
+
+
+class OnnxModel:
+    """A model that is loaded, and how it is called."""
+
+    def __init__(self, source: ModelSource) -> None:
+        """Load the model of `source`.
+
+        Raises:
+            InvalidModel: the runtime cannot load it, or it has no such inputs, outputs, axes or type.
+        """
+        assert source.model_file is not None, "check comes before load"
+        self._path = source.model_file
+        device = wanted_device(source.parameters)
+        self._session, self._place = _open_on(self._path, device)
+        known = {given.name: given for given in self._session.get_inputs()}
+        chosen = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
+        self._inputs = [_named(known, name, "input") for name in chosen]
+        self._geometry = known.get(GEOMETRY)
+        self._layout = _layout(self._inputs, source)
+        made = {output.name: output for output in self._session.get_outputs()}
+        wanted = wanted_names(source.parameters, OUTPUTS) or list(made)
+        self._outputs = [_named(made, name, "output").name for name in wanted]
+
+    def predict(self, channels: Sequence[Channel]) -> Masks:
+        """Return the output as an array, or the outputs as a list of them."""
+        feed = self._feed(channels)
+        if self._place == CPU:
+            made = self._run(feed)
+        else:
+            made = on_gpu(lambda: self._run(feed), self._place, _is_memory, self._retreat)
+        masks = [self._layout.restored(array) for array in made]
+        return masks[0] if len(masks) == 1 else masks
+
+    def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
+        arrays = self._layout.arrays(channels)
+        names = [given.name for given in self._inputs]
+        if len(arrays) != len(names):
+            raise errors.ModelFailure(
+                f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "
+                f"{len(arrays)}; see the parameters axes and inputs."
+            )
+        feed = dict(zip(names, arrays, strict=True))
+        if self._geometry is not None:
+            feed[GEOMETRY] = affines(channels).astype(_dtype(self._geometry))
+        return feed
+
+    def _run(self, feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        if self._place != CPU:
+            remark("ONNX Runtime does not promise the same masks twice on a GPU.")
+        try:
+            made: list[NDArray[Any]] = self._session.run(self._outputs, feed)
+        except Exception as error:
+            if self._place == CPU and _is_memory(error):
+                raise MemoryError(str(error)) from error
+            raise
+        return made
+
+    def _retreat(self) -> None:
+        # The GPU's memory comes back with the old session.
+        del self._session
+        self._session, self._place = _open_on(self._path, CPU)
+
+
+def _open_on(path: Path, device: str) -> tuple[Any, str]:
+    """Return a session for `path` and where it runs: "cpu" or "cuda:N"."""
+    there = _ON_GPU in onnxruntime.get_available_providers()
+    if device == CPU or (device == AUTO and not there):
+        return _open(path, [_ON_CPU]), CPU
+    if not there:
+        raise unusable(device, "this ONNX Runtime was built without CUDA: pip install onnxruntime-gpu")
+    # CUDA's libraries may have come with torch or from packages of their own.
+    onnxruntime.preload_dlls()
+    number = device.partition(":")[2] or "0"
+    session = _open(path, [(_ON_GPU, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}), _ON_CPU])
+    if _ON_GPU in session.get_providers():
+        return session, f"cuda:{number}"
+    if device != AUTO:
+        raise unusable(device, "ONNX Runtime could not start CUDA; the models' log says why")
+    return session, CPU
+
+
+def _open(path: Path, providers: list[Any]) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:
+        # Its exceptions have no base but Exception.
+        if _is_memory(error):
+            raise MemoryError(str(error)) from error
+        hint = (
+            "; libraries with operators of one's own are not loaded"
+            if "is not a registered" in str(error)
+            else ""
+        )
+        why = " ".join(str(error).split())
+        raise errors.InvalidModel(
+            f"{path.name} cannot be loaded by ONNX Runtime ({why:.200}){hint}."
+        ) from error
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+def _named(known: dict[str, Any], name: str, kind: str) -> Any:
+    if name not in known:
+        here = ", ".join(known) or "none"
+        raise errors.InvalidModel(f"The model has no {kind} {name!r:.60}; its {kind}s are {here:.200}.")
+    return known[name]
+
+
+def _layout(inputs: Sequence[Any], source: ModelSource) -> Layout:
+    """Return the layout of `inputs`, which are alike: what the model says, and the parameters beyond."""
+    if not inputs:
+        raise errors.InvalidModel("The model has no input for a volume.")
+    first = inputs[0]
+    count = len(first.shape)
+    layout = wanted_layout(source.parameters, _AXES.get(count, "DHW"))
+    if len(layout.axes) != count:
+        raise errors.InvalidModel(
+            f"The input {first.name} has {count} dimensions, the parameter {AXES} {len(layout.axes)} "
+            f"({layout.axes}); a network of slices needs a manifest with [versions.inference]."
+        )
+    found = _dtype(first)
+    if layout.dtype not in ("", found):
+        raise errors.InvalidModel(
+            f"The input {first.name} is of {found}; the parameter {DTYPE} says {layout.dtype}."
+        )
+    return Layout(layout.axes, found)
+
+
+def _dtype(given: Any) -> str:
+    if given.type not in _TYPES:
+        raise errors.InvalidModel(
+            f"The input {given.name} is a {given.type}; it must be a tensor of numbers."
+        )
+    return np.dtype(_TYPES[given.type]).name

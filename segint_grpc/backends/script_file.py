@@ -1,0 +1,43 @@
+"""Reads TorchScript files. Imports torch."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segint_grpc import errors
+from segint_grpc.backends.base import ModelSource
+from segint_grpc.backends.tensor_model import Network, TensorModel
+
+# It has no types.
+_jit: Any = torch.jit
+
+
+def load(source: ModelSource) -> TensorModel:
+    """Return the network of `source`; raises InvalidModel where its file cannot be read."""
+    path = source.model_file
+    assert path is not None, "check comes before load"
+    return TensorModel(source, lambda device: _read(path, device))
+
+
+def _read(path: Path, device: torch.device) -> Network:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*torch\.jit.* is deprecated", DeprecationWarning)
+            script = _jit.load(path, map_location=device)
+    except (RuntimeError, ValueError) as error:
+        raise errors.InvalidModel(
+            f"{path.name} cannot be read as TorchScript ({' '.join(str(error).split()):.200})."
+        ) from error
+    script.eval()
+    names = [argument.name for argument in script.forward.schema.arguments[1:]]
+
+    def call(*values: torch.Tensor) -> Any:
+        # The optimizer rewrites a script after its first runs, and its results with it, if only a little.
+        with _jit.optimized_execution(False):
+            return script(*values)
+
+    return Network(call, names)

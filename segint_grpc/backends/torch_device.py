@@ -1,0 +1,97 @@
+"""Which device torch computes on, chosen in the model's own process and nowhere else. Imports torch."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from segint_grpc.backends.devices import AUTO, CPU, on_gpu, unusable
+from segint_grpc.backends.remarks import remark
+
+T = TypeVar("T")
+
+_CPU = torch.device(CPU)
+_NO_MEMORY = re.compile(r"CUDA[^.]*out of memory|CU(DNN|BLAS)_STATUS_ALLOC_FAILED")
+
+
+class Place:
+    """Where a model is: on the device that was asked for, until a GPU's memory does not suffice."""
+
+    def __init__(self, wanted: str, move: Callable[[torch.device], None]) -> None:
+        """Have `move` bring the model to the device that `wanted` (devices.py:wanted_device) means here."""
+        self.device = choose(wanted)
+        self._move = move
+        self._name = str(self.device)
+        self._guarded(lambda: move(self.device), self._leave)
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Return `call()`, without gradients; it looks at `device` anew, since it may be called twice."""
+        with torch.inference_mode(), repeatable(self.device):
+            return self._guarded(call, self._retreat)
+
+    def _guarded(self, call: Callable[[], T], retreat: Callable[[], None]) -> T:
+        return call() if self.device == _CPU else on_gpu(call, self._name, is_memory, retreat)
+
+    def _leave(self) -> None:
+        self.device = _CPU
+
+    def _retreat(self) -> None:
+        self._leave()
+        self._move(_CPU)
+        torch.cuda.empty_cache()
+
+
+def choose(wanted: str) -> torch.device:
+    """Return the device that `wanted` (devices.py:wanted_device) means here; a GPU has then computed on it.
+
+    Raises:
+        InvalidModel: a GPU was asked for by name, and torch cannot compute on it.
+    """
+    if wanted == CPU:
+        return _CPU
+    device = torch.device("cuda" if wanted == AUTO else wanted)
+    why = _fault(device)
+    if why and wanted != AUTO:
+        raise unusable(wanted, why)
+    return _CPU if why else device
+
+
+def is_memory(error: BaseException) -> bool:
+    """Return whether a GPU's memory did not suffice; cuDNN and cuBLAS say so in words of their own."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Have torch compute the same twice on a GPU; what it cannot promise this for becomes a remark."""
+    if device.type == CPU:
+        yield
+        return
+    # cuBLAS repeats itself only with a workspace of its own, and asks when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        if "deterministic" in str(warning.message):
+            operation = str(warning.message).split(" ", 1)[0]
+            remark(f"torch does not promise the same masks twice on a GPU for this model ({operation}).")
+
+
+def _fault(device: torch.device) -> str:
+    """Return why torch cannot compute on `device`, empty where it can: is_available() knows too little."""
+    try:
+        torch.ones(8, device=device).sum().item()
+    except (RuntimeError, AssertionError) as error:
+        return " ".join(str(error).split())[:150]
+    return ""
