@@ -78,7 +78,7 @@ def a_scan(*, stored_in_lps: bool = True, seed: int = 3) -> tuple[NDArray[np.int
     if stored_in_lps:
         axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     else:
-        axes = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0))
+        axes = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
     return image_kji, Geometry(shape_kji, (1.1, 0.9, 2.5), *axes, (12.0, -8.0, 40.0))
 
 

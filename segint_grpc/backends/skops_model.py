@@ -17,18 +17,9 @@ from segint_grpc.backends.voxel_slabs import label_volume
 
 TRUSTED = frozenset(
     {
-        "sklearn.tree._tree.Tree",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn._loss.link.Interval",
-        "sklearn._loss.link.LogitLink",
-        "sklearn._loss.link.MultinomialLogit",
-        "sklearn._loss.loss.HalfBinomialLoss",
-        "sklearn._loss.loss.HalfMultinomialLoss",
-        "sklearn._loss._loss.CyHalfBinomialLoss",
-        "sklearn._loss._loss.CyHalfMultinomialLoss",
-        "_loss.CyHalfBinomialLoss",
-        "_loss.CyHalfMultinomialLoss",
-        "numpy.dtype",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
     }
 )
 """What forests and boosting are made of beside what skops trusts itself: numbers, and nothing that runs."""

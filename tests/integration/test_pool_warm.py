@@ -154,3 +154,45 @@ async def test_weights_from_a_state_dict_reach_the_mask(shared: WorkerPool, benc
     task = bench.task(bench.model(source, model_file=bench.folder / "weights.pt", entry=""))
     await shared.run("slot-1", task, ignore)
     assert np.array_equal(masks(task)["1"], bench.image_kji > 321)
+
+
+async def test_a_process_that_calls_itself_spent_finishes_its_job_with_a_warning_and_runs_no_other(
+    shared: WorkerPool, bench: Bench
+) -> None:
+    spent = doing(
+        "from segint_grpc.backends.remarks import remark; remark('The GPU was full.', spent=not image.any())"
+    )
+    model = bench.model(spent, name="spent")
+    image_kji = np.zeros_like(bench.image_kji)
+    result = await shared.run("slot-1", bench.task(model, bench.channel(image_kji)), ignore)
+    assert "The GPU was full." in result.warnings
+    assert "spent" not in names(shared)
+    first = await run(shared, bench, model)
+    assert await run(shared, bench, model) == first
+
+
+async def test_a_model_that_draws_random_numbers_gives_its_masks_again(
+    shared: WorkerPool, bench: Bench
+) -> None:
+    drawn = """
+        import random
+        noise = np.random.random(image.shape) + torch.rand(image.shape).numpy() + random.random()
+        image = 100 + (noise > 1.5)
+    """
+    model, made = bench.model(doing(drawn), name="drawn"), []
+    for _ in range(2):
+        task = bench.task(model)
+        await shared.run("slot-1", task, ignore)
+        made.append(masks(task)["1"])
+    assert np.array_equal(*made)
+    assert 0.1 < made[0].mean() < 0.9
+
+
+async def test_libraries_that_are_loaded_later_compute_with_the_slots_share_of_threads(
+    shared: WorkerPool, bench: Bench
+) -> None:
+    asked = """
+        from segint_grpc.backends.threads import threads
+        assert threads() == torch.get_num_threads() == len(os.sched_getaffinity(0)), threads()
+    """
+    await run(shared, bench, bench.model(doing(asked), name="threads"))
