@@ -55,7 +55,9 @@ def choose(wanted: str) -> torch.device:
     """
     if wanted == CPU:
         return _CPU
-    device = torch.device("cuda" if wanted == AUTO else wanted)
+    # Several GPUs are shared out among the processes; one that was not numbered is the first.
+    number = os.getpid() % max(1, torch.cuda.device_count()) if wanted == AUTO else 0
+    device = torch.device("cuda", number) if ":" not in wanted else torch.device(wanted)
     why = _fault(device)
     if why and wanted != AUTO:
         raise unusable(wanted, why)
@@ -85,7 +87,9 @@ def repeatable(device: torch.device) -> Iterator[None]:
     for warning in caught:
         if "deterministic" in str(warning.message):
             operation = str(warning.message).split(" ", 1)[0]
-            remark(f"torch does not promise the same masks twice on a GPU for this model ({operation}).")
+            remark(f"torch does not promise the same masks twice on a GPU for this model ({operation:.60}).")
+        else:
+            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _fault(device: torch.device) -> str:
