@@ -15,6 +15,7 @@ CPU = "cpu"
 
 T = TypeVar("T")
 
+_NO_MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|bad_alloc", re.I)
 _DEVICES = re.compile(r"auto|cpu|cuda(:\d{1,2})?")
 
 
@@ -58,7 +59,7 @@ def on_gpu(
     try:
         return run()
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or is_memory(error):
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
             raise errors.OutOfMemory(
                 f"The model ran out of memory on the GPU ({place}), and then on the processor."
             ) from error

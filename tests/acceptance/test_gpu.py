@@ -7,6 +7,7 @@ Skipped where there is no GPU that torch can compute on. Run it by itself:
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -144,7 +145,11 @@ for device in ("cpu", "auto"):
     backend.predict([a_channel(*a_scan())], lambda share: None)
 assert torch.cuda.max_memory_allocated() > 0
 """
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=Path(__file__).parents[2], stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asked.communicate()
+    assert asked.returncode == 0, said.decode()
 
 
 FILLS_THE_GPU = """

@@ -51,7 +51,9 @@ def test_a_full_gpu_is_answered_by_one_run_on_the_processor_and_a_warning(full: 
     assert said.spent
 
 
-@pytest.mark.parametrize("second", [MemoryError(), RuntimeError("CUDA out of memory.")])
+@pytest.mark.parametrize(
+    "second", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
 def test_too_little_memory_there_as_well_is_an_error_that_names_both(second: Exception) -> None:
     with pytest.raises(errors.OutOfMemory, match=r"on the GPU \(cuda:0\), and then on the processor"):
         Model(FULL, second).on_gpu()
