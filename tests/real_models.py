@@ -5,7 +5,10 @@ A bare script uses the model's own library alone, and computes features in its o
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
+import tempfile
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping
@@ -235,3 +238,11 @@ BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
     builder.__name__: builder for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost)
 }
 """Back end → what makes a model of its kind in a folder."""
+
+
+@functools.cache
+def built(name: str) -> RealModel:
+    """The real model of a back end, made once for all tests of a process; its files are not to be changed."""
+    folder = Path(tempfile.mkdtemp(prefix="segint-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return BUILDERS[name](folder)

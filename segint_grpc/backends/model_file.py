@@ -59,6 +59,6 @@ def archive_names(path: Path) -> list[str]:
         return []
 
 
-def not_one(path: Path, kind: str, mend: str) -> errors.InvalidModel:
+def not_one(path: Path | None, kind: str, mend: str) -> errors.InvalidModel:
     """Return the error for a file that is no `kind`; `mend` says how one is made."""
-    return errors.InvalidModel(f"{path.name} is no {kind}; {mend}.")
+    return errors.InvalidModel(f"{path.name if path else 'Nothing'} is no {kind}; {mend}.")

@@ -96,7 +96,7 @@ class OnnxModel:
         if self._place != CPU:
             remark("ONNX Runtime does not promise the same masks twice on a GPU.")
         try:
-            made: list[NDArray[Any]] = self._session.run(self._outputs, feed)
+            made: list[NDArray[Any]] = self._session.run(self._outputs, feed, _run_options())
         except Exception as error:
             if self._place == CPU and _is_memory(error):
                 raise MemoryError(str(error)) from error
@@ -148,6 +148,13 @@ def _open(path: Path, providers: list[Any]) -> Any:
         raise errors.InvalidModel(
             f"{path.name} cannot be loaded by ONNX Runtime ({why:.200}){hint}."
         ) from error
+
+
+def _run_options() -> Any:
+    options = onnxruntime.RunOptions()
+    # Else a warm model would hold the most that it ever took.
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -39,20 +39,15 @@ class TorchExport:
         path = only_file(source, "torch_export", (AXES, DTYPE, DEVICE))
         wanted_layout(source.parameters)
         wanted_device(source.parameters)
-        names = archive_names(path)
-        if any(name.startswith(_COMPILED) for name in names):
-            raise not_one(path, "exported program but a compiled library", "write one with torch.export.save")
-        if not any(name.startswith(_GRAPHS) for name in names):
-            raise not_one(
-                path, "exported program", "write one with torch.export.save(torch.export.export(…), …)"
-            )
+        refuse_others(path)
 
     def carries_code(self, path: Path) -> bool:
-        """Return True: loading it unpickles what it holds."""
-        return True
+        """Return whether it is an exported program, which holds pickles; nothing else is loaded."""
+        return is_program(path)
 
     def load(self, source: ModelSource) -> None:
         """Load the network onto the device that it is to run on."""
+        refuse_others(source.model_file)
         try:
             # torch must be imported no earlier: the core asks `check`.
             self._model = importlib.import_module("segint_grpc.backends.exported_file").load(source)
@@ -63,3 +58,16 @@ class TorchExport:
         """Return what the network returns, without its batch axis; it tells no progress."""
         assert self._model is not None, "load comes before predict"
         return self._model.predict(channels)
+
+
+def is_program(path: Path) -> bool:
+    """Return whether the file is an exported program or a compiled one, by the names in it."""
+    return any(name.startswith((*_GRAPHS, _COMPILED)) for name in archive_names(path))
+
+
+def refuse_others(path: Path | None) -> None:
+    """Raise InvalidModel unless there is an exported program: `carries_code` denies all else."""
+    if path is None or not is_program(path):
+        raise not_one(path, "exported program", "write one with torch.export.save(torch.export.export(…), …)")
+    if any(name.startswith(_COMPILED) for name in archive_names(path)):
+        raise not_one(path, "exported program but a compiled library", "write one with torch.export.save")

@@ -1,7 +1,7 @@
 """TorchScript: a network that was traced or scripted, with its weights, in one file.
 
-A script can write files (`torch.from_file` does), so the file counts as code. torch has deprecated the
-format and still reads it.
+A script can write files (`torch.from_file` does), so it counts as code. torch has deprecated the format and
+still reads it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class TorchScript:
         path = only_file(source, "torchscript", (AXES, DTYPE, DEVICE))
         wanted_layout(source.parameters)
         wanted_device(source.parameters)
-        if not {"constants.pkl", "data.pkl"} <= set(archive_names(path)):
-            raise not_one(path, "TorchScript file", "write one with torch.jit.save(torch.jit.trace(…), …)")
+        refuse_others(path)
 
     def carries_code(self, path: Path) -> bool:
-        """Return True: a script is a program."""
-        return True
+        """Return whether it is TorchScript, which is a program; nothing else is loaded."""
+        return is_script(path)
 
     def load(self, source: ModelSource) -> None:
         """Load the network onto the device that it is to run on."""
+        refuse_others(source.model_file)
         try:
             # torch must be imported no earlier: the core asks `check`.
             self._model = importlib.import_module("segint_grpc.backends.script_file").load(source)
@@ -56,3 +56,14 @@ class TorchScript:
         """Return what the network returns, without its batch axis; it tells no progress."""
         assert self._model is not None, "load comes before predict"
         return self._model.predict(channels)
+
+
+def is_script(path: Path) -> bool:
+    """Return whether the file is TorchScript, by the names in it."""
+    return {"constants.pkl", "data.pkl"} <= set(archive_names(path))
+
+
+def refuse_others(path: Path | None) -> None:
+    """Raise InvalidModel unless there is a file and it is TorchScript: `carries_code` denies all others."""
+    if path is None or not is_script(path):
+        raise not_one(path, "TorchScript file", "write one with torch.jit.save(torch.jit.trace(…), …)")

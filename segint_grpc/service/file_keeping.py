@@ -138,15 +138,13 @@ class ModelFiles:
     def _views(self) -> list[StoredFileView]:
         approvals = self._store.model_files.approvals()
         versions = [version for family in self._store.models.families() for version in family.versions]
-        return [
-            StoredFileView(
-                file=file,
-                used_by=tuple(v.version_id for v in versions if v.runtime and file in v.runtime.files),
-                carries_code=self._fitness.may_carry_code(file),
-                approved_at=approvals.get(file.sha256),
-            )
-            for file in self._store.model_files.files()
-        ]
+        runtimes = [(version.version_id, version.runtime) for version in versions if version.runtime]
+        views = []
+        for file in self._store.model_files.files():
+            users = {name: runtime.backend for name, runtime in runtimes if file in runtime.files}
+            code = self._fitness.may_carry_code(file, set(users.values()))
+            views.append(StoredFileView(file, tuple(users), code, approvals.get(file.sha256)))
+        return views
 
     def _approve(self, sha256: str) -> StoredFileView:
         if len(sha256) < PREFIX_MIN or not set(sha256) <= set("0123456789abcdef"):

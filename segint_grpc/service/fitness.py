@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +77,10 @@ class Fitness:
         carriers = [model] if model and self._carries_code(model, runtime.backend) else []
         return [module, *carriers] if module else carriers
 
-    def may_carry_code(self, file: FileRecord) -> bool:
-        """Return whether a stored file is code for any back end that is installed."""
+    def may_carry_code(self, file: FileRecord, users: Collection[str] = ()) -> bool:
+        """Return whether a stored file is code for one of the back ends `users`, by default for any."""
         return file.name.endswith(".py") or any(
-            self._carries_code(file, name) for name in backends.names() if self._usable(name)
+            self._carries_code(file, name) for name in users or backends.names() if self._usable(name)
         )
 
     def path(self, file: FileRecord | None) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from tests.acceptance import example_models
 from tests.acceptance.serving import Server
 from tests.acceptance.velocity import Velocity, channel, mask_kji, scan
-from tests.real_models import BUILDERS, CHANNELS, STRUCTURES, RealModel, a_scan
+from tests.real_models import BUILDERS, CHANNELS, STRUCTURES, RealModel, a_scan, built
 
 
 def install(server: Server, folder: Path, model: RealModel, name: str, *, approve: bool = True) -> str:
@@ -32,11 +31,11 @@ def install(server: Server, folder: Path, model: RealModel, name: str, *, approv
     return name
 
 
-@pytest.mark.parametrize(("name", "build"), sorted(BUILDERS.items()))
+@pytest.mark.parametrize("name", sorted(BUILDERS))
 def test_a_real_model_s_masks_are_those_of_a_bare_script_however_the_scan_is_stored(
-    server: Server, velocity: Velocity, tmp_path: Path, name: str, build: Callable[[Path], RealModel]
+    server: Server, velocity: Velocity, tmp_path: Path, name: str
 ) -> None:
-    model = build(tmp_path)
+    model = built(name)
     version = install(server, tmp_path, model, f"Two by {name}")
     for stored_in_lps in (True, False):
         image_kji, geometry = a_scan(stored_in_lps=stored_in_lps, seed=20)
@@ -48,7 +47,7 @@ def test_a_real_model_s_masks_are_those_of_a_bare_script_however_the_scan_is_sto
 
 @pytest.mark.parametrize("name", ["onnx", "sklearn", "xgboost"])
 def test_a_file_that_carries_no_code_needs_no_approval(server: Server, tmp_path: Path, name: str) -> None:
-    model = BUILDERS[name](tmp_path)
+    model = built(name)
     install(server, tmp_path, model, f"Unapproved {name}", approve=False)
 
 

@@ -8,6 +8,7 @@ Skipped where there is no GPU that torch can compute on. Run it by itself:
 from __future__ import annotations
 
 import asyncio
+import functools
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -47,6 +48,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
+ONNX = Path(__file__).parents[1] / "data" / "two_structures.onnx"
+"""What tests.real_models.onnx exports, for where its exporter is not installed."""
 TORCH_FAMILY = ("pytorch", "torchscript", "torch_export")
 SHARE_MAX = 1e-3
 """How many voxels' masks may differ between a GPU and a processor: scores near 0 round otherwise (TF32)."""
@@ -100,13 +103,6 @@ async def ran(
     return np.stack([made[spec.structure_id] for spec in real_models.STRUCTURES]), result
 
 
-def built(name: str, tmp_path: Path) -> RealModel:
-    if name == "onnx":
-        pytest.importorskip("onnx")
-        pytest.importorskip("onnxscript")
-    return real_models.BUILDERS[name](tmp_path)
-
-
 async def test_the_fork_server_has_not_touched_the_gpu(pool: WorkerPool, bench: Bench) -> None:
     asked = "assert not torch.cuda.is_initialized(); torch.ones(3, device='cuda').sum().item()"
     await pool.run("slot-1", bench.task(bench.model(worker_bench.doing(asked))), worker_bench.ignore)
@@ -115,9 +111,9 @@ async def test_the_fork_server_has_not_touched_the_gpu(pool: WorkerPool, bench: 
 @pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
 @pytest.mark.parametrize("name", TORCH_FAMILY)
 async def test_a_model_computes_on_the_gpu_and_agrees_with_the_processor(
-    pool: WorkerPool, bench: Bench, tmp_path: Path, name: str, device: str
+    pool: WorkerPool, bench: Bench, name: str, device: str
 ) -> None:
-    model = built(name, tmp_path)
+    model = real_models.built(name)
     image_kji, geometry = real_models.a_scan()
     masks, result = await ran(pool, bench, model, device, image_kji)
     assert np.mean(masks != model.bare(image_kji, geometry)) <= SHARE_MAX
@@ -127,9 +123,9 @@ async def test_a_model_computes_on_the_gpu_and_agrees_with_the_processor(
 
 
 @pytest.mark.parametrize("name", TORCH_FAMILY)
-async def test_auto_is_the_gpu_and_cpu_is_not(tmp_path: Path, name: str) -> None:
+async def test_auto_is_the_gpu_and_cpu_is_not(name: str) -> None:
     """Asked in a process of its own, since this one must stay free of CUDA."""
-    model = built(name, tmp_path)
+    model = real_models.built(name)
     program = f"""
 import torch, sys
 from tests.acceptance.test_gpu import source
@@ -255,10 +251,12 @@ def has_cuda_runtime() -> bool:
 
 
 async def test_onnx_runs_on_the_gpu_where_its_runtime_can_and_says_so_where_it_cannot(
-    pool: WorkerPool, bench: Bench, tmp_path: Path
+    pool: WorkerPool, bench: Bench
 ) -> None:
     able = has_cuda_runtime()
-    model = built("onnx", tmp_path)
+    model = RealModel(
+        "onnx", functools.partial(real_models.run_onnx, ONNX), ONNX, parameters={"axes": "NCDHW"}
+    )
     image_kji, geometry = real_models.a_scan()
     masks, result = await ran(pool, bench, model, "auto", image_kji)
     assert np.mean(masks != model.bare(image_kji, geometry)) <= SHARE_MAX
@@ -276,7 +274,7 @@ async def test_a_job_of_velocity_runs_on_the_gpu(
     request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:
     server = request.getfixturevalue("server")
-    model = built(name, tmp_path)
+    model = real_models.built(name)
     version = install(server, tmp_path, model, f"On the GPU by {name}")
     for stored_in_lps in (True, False):
         image_kji, geometry = real_models.a_scan(stored_in_lps=stored_in_lps)

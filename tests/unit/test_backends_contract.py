@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import pickle
 import random
@@ -18,7 +17,17 @@ from numpy.typing import NDArray
 
 from segint_grpc import backends, errors
 from segint_grpc.backends.base import BackEnd, ModelSource
-from tests.real_models import BUILDERS, CHANNELS, STRUCTURES, RealModel, a_channel, a_scan, batch_of, net
+from tests.real_models import (
+    BUILDERS,
+    CHANNELS,
+    STRUCTURES,
+    RealModel,
+    a_channel,
+    a_scan,
+    batch_of,
+    built,
+    net,
+)
 
 LIBRARIES = {
     "onnx": "onnxruntime",
@@ -32,12 +41,6 @@ LIBRARIES = {
 
 ALL = backends.names()
 VERBS = ("check", "carries_code", "load", "predict")
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Makes a back end's real model, once for all tests."""
-    return functools.cache(lambda name: BUILDERS[name](tmp_path_factory.mktemp(name)))
 
 
 def opened(name: str, source: ModelSource) -> BackEnd:
@@ -69,9 +72,9 @@ def test_a_back_end_has_the_verbs_a_sentence_and_an_extra(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(LIBRARIES))
 def test_a_missing_library_is_said_with_the_extra_that_brings_it(
-    name: str, real: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = real(name)
+    model = built(name)
     monkeypatch.setitem(sys.modules, LIBRARIES[name], None)
     extra = backends.load_backend(name).extra
     with pytest.raises(errors.InvalidModel, match=rf"segint\[{extra}\]"):
@@ -89,8 +92,8 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"this is no model", b"{" * 300, b"\x80\x05."])
 @pytest.mark.parametrize("name", sorted(LIBRARIES))
-def test_a_wrong_file_is_refused_by_name(name: str, content: bytes, real: Any, tmp_path: Path) -> None:
-    model = real(name)
+def test_a_wrong_file_is_refused_by_name(name: str, content: bytes, tmp_path: Path) -> None:
+    model = built(name)
     path = tmp_path / f"wrong{model.model_file.suffix}"
     path.write_bytes(content)
     wrong = ModelSource("v", STRUCTURES, CHANNELS, path, model.module_file, model.entry, model.parameters)
@@ -99,8 +102,8 @@ def test_a_wrong_file_is_refused_by_name(name: str, content: bytes, real: Any, t
 
 
 @pytest.mark.parametrize("name", sorted(LIBRARIES))
-def test_a_file_that_was_cut_short_is_refused_and_not_run(name: str, real: Any, tmp_path: Path) -> None:
-    model = real(name)
+def test_a_file_that_was_cut_short_is_refused_and_not_run(name: str, tmp_path: Path) -> None:
+    model = built(name)
     whole = model.model_file.read_bytes()
     path = tmp_path / model.model_file.name
     path.write_bytes(whole[: len(whole) * 2 // 3])
@@ -136,6 +139,26 @@ def test_whether_a_file_carries_code_is_told_without_running_any(name: str, tmp_
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("name", ["torchscript", "torch_export"])
+def test_what_may_run_code_is_told_from_what_is_never_loaded(name: str, tmp_path: Path) -> None:
+    backend = backends.load_backend(name)
+    assert backend.carries_code(built(name).model_file)
+    (tmp_path / "other.pt").write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    assert not backend.carries_code(tmp_path / "other.pt")
+    with pytest.raises(errors.InvalidModel, match=r"other\.pt is no "):
+        backend.load(ModelSource("v", STRUCTURES, CHANNELS, tmp_path / "other.pt"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_compiled_library_is_refused_as_one(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.pt2", "w") as archive:
+        archive.writestr("net/data/aotinductor/model/net.so", b"\x7fELF")
+    backend = backends.load_backend("torch_export")
+    assert backend.carries_code(tmp_path / "net.pt2")
+    with pytest.raises(errors.InvalidModel, match="a compiled library"):
+        backend.check(ModelSource("v", STRUCTURES, CHANNELS, tmp_path / "net.pt2"))
+
+
 @pytest.mark.parametrize("name", sorted({"onnx", "sklearn", "xgboost"}))
 def test_a_file_that_is_said_to_carry_no_code_runs_none_when_it_is_loaded(name: str, tmp_path: Path) -> None:
     marker, suffix = tmp_path / "ran", {"onnx": ".onnx", "sklearn": ".skops", "xgboost": ".ubj"}[name]
@@ -154,8 +177,8 @@ def test_a_file_that_is_said_to_carry_no_code_runs_none_when_it_is_loaded(name: 
 
 @pytest.mark.parametrize("stored_in_lps", [True, False])
 @pytest.mark.parametrize("name", sorted(BUILDERS))
-def test_masks_are_those_of_a_bare_script_and_come_again(name: str, stored_in_lps: bool, real: Any) -> None:
-    model = real(name)
+def test_masks_are_those_of_a_bare_script_and_come_again(name: str, stored_in_lps: bool) -> None:
+    model = built(name)
     image_kji, geometry = a_scan(stored_in_lps=stored_in_lps)
     backend = loaded(model)
     channel = a_channel(image_kji, geometry)
@@ -170,27 +193,27 @@ def test_masks_are_those_of_a_bare_script_and_come_again(name: str, stored_in_lp
 
 
 @pytest.mark.parametrize("name", ["torchscript", "torch_export", "onnx"])
-def test_the_same_weights_agree_in_every_format_but_for_rounding(name: str, real: Any) -> None:
+def test_the_same_weights_agree_in_every_format_but_for_rounding(name: str) -> None:
     """A mask may differ where the network's score is within 1e-4 of its threshold; scores are of order 1."""
     image_kji, geometry = a_scan()
-    masks = stack(loaded(real(name)).predict([a_channel(image_kji, geometry)], lambda share: None))
+    masks = stack(loaded(built(name)).predict([a_channel(image_kji, geometry)], lambda share: None))
     scores = net().layers(batch_of(image_kji) / 500)[0].detach().numpy()
     assert not np.any((masks != (scores > 0)) & (np.abs(scores) > 1e-4))
 
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
-def test_another_size_of_scan_goes_through_the_same_model(name: str, real: Any) -> None:
+def test_another_size_of_scan_goes_through_the_same_model(name: str) -> None:
     geometry = a_scan()[1]
     shape_kji = (5, 13, 31)
     image_kji = np.random.default_rng(8).integers(-900, 1200, shape_kji).astype(np.int16)
     geometry = type(geometry)(shape_kji, *list(vars(geometry).values())[1:])
-    masks = stack(loaded(real(name)).predict([a_channel(image_kji, geometry)], lambda share: None))
+    masks = stack(loaded(built(name)).predict([a_channel(image_kji, geometry)], lambda share: None))
     assert masks.shape == (2, *shape_kji)
 
 
 @pytest.mark.parametrize("name", sorted(set(BUILDERS) - {"pytorch"}))
-def test_a_parameter_or_file_that_has_no_use_is_refused(name: str, real: Any, tmp_path: Path) -> None:
-    model = real(name)
+def test_a_parameter_or_file_that_has_no_use_is_refused(name: str, tmp_path: Path) -> None:
+    model = built(name)
     backend = backends.load_backend(name)
     odd = ModelSource(
         "v", STRUCTURES, CHANNELS, model.model_file, parameters={**model.parameters, "colour": 1}
@@ -223,8 +246,8 @@ def test_an_unknown_or_missing_back_end_is_an_error_that_lists_what_is_here(name
         backends.load_backend(name)
 
 
-def test_asking_and_checking_imports_no_back_end_s_library(real: Any) -> None:
-    sources = {name: str(real(name).model_file) for name in sorted(LIBRARIES)}
+def test_asking_and_checking_imports_no_back_end_s_library() -> None:
+    sources = {name: str(built(name).model_file) for name in sorted(LIBRARIES)}
     program = (
         "import sys, pathlib; from segint_grpc import backends\n"
         "from segint_grpc.backends.base import ModelSource, StructureSpec\n"

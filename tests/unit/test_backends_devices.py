@@ -13,7 +13,7 @@ from segint_grpc.backends import remarks, torch_device
 from segint_grpc.backends.base import BackEnd, ModelSource
 from segint_grpc.backends.devices import on_gpu, wanted_device
 from segint_grpc.backends.pytorch import PyTorch
-from tests.real_models import BUILDERS, CHANNELS, STRUCTURES, RealModel, a_channel, a_scan
+from tests.real_models import CHANNELS, STRUCTURES, RealModel, a_channel, a_scan, built
 
 FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -83,16 +83,16 @@ def test_a_device_that_is_none_is_refused(device: Any) -> None:
 @without_gpu
 @pytest.mark.parametrize("name", ["pytorch", "torchscript", "torch_export", "onnx"])
 @pytest.mark.parametrize("device", ["auto", "cpu"])
-def test_without_a_gpu_auto_is_the_processor(name: str, device: str, tmp_path: Path) -> None:
-    model = BUILDERS[name](tmp_path)
+def test_without_a_gpu_auto_is_the_processor(name: str, device: str) -> None:
+    model = built(name)
     backend = opened(model.backend, model, device)
     assert backend.predict([a_channel(*a_scan())], lambda share: None) is not None
 
 
 @without_gpu
 @pytest.mark.parametrize("name", ["pytorch", "torchscript", "torch_export", "onnx"])
-def test_a_gpu_that_is_asked_for_by_name_and_is_not_there_is_an_error(name: str, tmp_path: Path) -> None:
-    model = BUILDERS[name](tmp_path)
+def test_a_gpu_that_is_asked_for_by_name_and_is_not_there_is_an_error(name: str) -> None:
+    model = built(name)
     with pytest.raises(errors.InvalidModel, match=r"The device cuda:1 cannot be used .*device to auto"):
         opened(model.backend, model, "cuda:1")
 

@@ -16,7 +16,7 @@ from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.onnx import Onnx
 from segint_grpc.backends.onnx_file import external_files
-from tests.real_models import STRUCTURES, a_channel, a_scan
+from tests.real_models import STRUCTURES, a_channel, a_scan, built, run_onnx
 
 IMAGE_KJI, GEOMETRY = a_scan()
 
@@ -195,3 +195,8 @@ def test_axes_that_the_input_does_not_have_are_refused_with_both_counts(tmp_path
     )
     flat = threshold(tmp_path / "flat.onnx", "h", "w")
     refused("a network of slices needs a manifest with [versions.inference]", flat)
+
+
+def test_the_model_for_tests_on_a_gpu_is_that_of_the_other_tests() -> None:
+    path = Path(__file__).parents[1] / "data" / "two_structures.onnx"
+    assert np.array_equal(run_onnx(path, IMAGE_KJI, GEOMETRY), built("onnx").bare(IMAGE_KJI, GEOMETRY))

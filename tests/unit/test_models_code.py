@@ -157,6 +157,15 @@ async def test_a_pickled_model_is_code_too_and_weights_are_not(models: Models, t
     await models.usable("Liver 1")
 
 
+async def test_a_file_in_use_is_code_if_it_is_so_for_the_back_end_that_uses_it(models: Models) -> None:
+    content = b"\x08\x0a\x3a\x00\x42\x02\x10\x12"  # The smallest that passes for ONNX.
+    network = await stored(models, content, "net.onnx")
+    await models.versions.set_runtime("Liver 1", RuntimeRecord("onnx", network))
+    (view,) = await models.files.files()
+    assert (view.used_by, view.carries_code) == (("Liver 1",), False)
+    await models.usable("Liver 1")
+
+
 async def test_a_check_scan_is_no_code(models: Models) -> None:
     scan = await stored(models, b"any bytes", "scan.py")
     await models.versions.set_runtime("Liver 1", RuntimeRecord("phantom", check_scan=scan))
