@@ -116,15 +116,25 @@ def _open_on(path: Path, device: str) -> tuple[Any, str]:
         return _open(path, [_ON_CPU]), CPU
     if not there:
         raise unusable(device, "this ONNX Runtime was built without CUDA: pip install onnxruntime-gpu")
+    try:
+        return _open_on_gpu(path, device)
+    except errors.InvalidModel:
+        if device != AUTO:
+            raise
+        return _open(path, [_ON_CPU]), CPU
+
+
+def _open_on_gpu(path: Path, device: str) -> tuple[Any, str]:
     # CUDA's libraries may have come with torch or from packages of their own.
     onnxruntime.preload_dlls()
     number = device.partition(":")[2] or "0"
-    session = _open(path, [(_ON_GPU, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}), _ON_CPU])
-    if _ON_GPU in session.get_providers():
-        return session, f"cuda:{number}"
-    if device != AUTO:
+    gpu = (_ON_GPU, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})
+    providers: list[Any] = [gpu, _ON_CPU]
+    place = f"cuda:{number}"
+    session = on_gpu(lambda: _open(path, providers), place, _is_memory, lambda: providers.remove(gpu))
+    if gpu in providers and _ON_GPU not in session.get_providers():
         raise unusable(device, "ONNX Runtime could not start CUDA; the models' log says why")
-    return session, CPU
+    return session, place if gpu in providers else CPU
 
 
 def _open(path: Path, providers: list[Any]) -> Any:
