@@ -27,12 +27,13 @@ def _read(path: Path, device: torch.device) -> Network:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*torch\.jit.* is deprecated", DeprecationWarning)
-            script = _jit.load(path, map_location=device)
+            script = _jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise errors.InvalidModel(
             f"{path.name} cannot be read as TorchScript ({' '.join(str(error).split()):.200})."
         ) from error
-    script.eval()
+    # Not with map_location: a full GPU has to look like one.
+    script = script.to(device).eval()
     names = [argument.name for argument in script.forward.schema.arguments[1:]]
 
     def call(*values: torch.Tensor) -> Any:

@@ -41,8 +41,8 @@ class SkopsModel:
             )
         check_feature_count(len(self._features), int(self._model.n_features_in_))
         check_classes(self._labels, _whole_numbers(self._model.classes_))
-        if hasattr(self._model, "n_jobs"):
-            self._model.n_jobs = threads()
+        jobs = [name for name in self._model.get_params() if name.rpartition("__")[2] == "n_jobs"]
+        self._model.set_params(**dict.fromkeys(jobs, threads()))
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return StructureID → mask_kji; `progress` follows the slabs."""

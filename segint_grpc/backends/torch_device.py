@@ -61,6 +61,8 @@ def choose(wanted: str) -> torch.device:
     why = _fault(device)
     if why and wanted != AUTO:
         raise unusable(wanted, why)
+    if why and torch.cuda.is_available():
+        remark(f"There is a GPU, but it cannot be used ({why}), so the model runs on the processor.")
     return _CPU if why else device
 
 
