@@ -24,7 +24,7 @@ _USES_GPU = (
 )
 """Computes something: is_available() alone is content with a GPU that this build has no code for."""
 _ON_THE_PROCESSOR = "models run on the processor"
-_WHOSE = "A model runs on the processor unless its own code moves it there."
+_WHOSE = "Models take it unless their parameter device says otherwise (docs/backends.md)."
 
 
 def check_versions() -> list[Finding]:
