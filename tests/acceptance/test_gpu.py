@@ -223,7 +223,7 @@ import torch
 class Net(torch.nn.Module):
     def forward(self, image: torch.Tensor):
         sums = torch.zeros(1000, device=image.device)
-        sums.index_add_(0, (image.flatten() % 1000), torch.rand(image.numel(), device=image.device))
+        sums.index_add_(0, image.flatten().long() % 1000, torch.rand(image.numel(), device=image.device))
         {further}
         return torch.rand(image.shape, device=image.device) + 0 * sums.sum() > 0.5
 """
