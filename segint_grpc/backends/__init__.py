@@ -15,7 +15,7 @@ from segint_grpc.backends.base import BackEnd
 
 GROUP = "segint.backends"
 
-GIVEN_UP = {"caffe2": "torch has given Caffe2 up; export the network to ONNX and name the back end onnx"}
+GIVEN_UP = {"caffe2": ["torch has given Caffe2 up: export the network to ONNX, and name the back end onnx."]}
 """What models were once kept in, and the way out."""
 
 
@@ -32,8 +32,8 @@ def load_backend(name: str) -> BackEnd:
     """
     installed = _installed()
     if name not in installed:
-        way_out = GIVEN_UP.get(name.lower(), f"installed are {', '.join(names())}")
-        raise errors.InvalidModel(f"There is no back end {name!r} here; {way_out}.")
+        here = f"There is no back end {name!r} here; installed are {', '.join(names())}."
+        raise errors.InvalidModel(" ".join([here, *GIVEN_UP.get(name.lower(), ())]))
     try:
         return cast(BackEnd, installed[name].load()())
     except ImportError as error:
