@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from segint_grpc import errors
 from segint_grpc.backends import missing_library, require
-from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
 from segint_grpc.backends.model_file import not_one, only_file
@@ -77,3 +79,8 @@ class Onnx:
         """Return what the model returns, without its batch axis; a single run tells no progress."""
         assert self._model is not None, "load comes before predict"
         return self._model.predict(channels)
+
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return what the model returns for `tiles`."""
+        assert self._model is not None, "load comes before infer"
+        return self._model.infer(tiles)

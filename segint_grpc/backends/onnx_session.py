@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import AUTO, CPU, on_gpu, unusable, wanted_device
 from segint_grpc.backends.layout import (
     AXES,
@@ -71,13 +71,18 @@ class OnnxModel:
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, or the outputs as a list of them."""
-        feed = self._feed(channels)
-        if self._place == CPU:
-            made = self._run(feed)
-        else:
-            made = on_gpu(lambda: self._run(feed), self._place, _is_memory, self._retreat)
+        made = self._made(self._feed(channels))
         masks = [self._layout.restored(array) for array in made]
         return masks[0] if len(masks) == 1 else masks
+
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return the first output for `tiles`, whose axes are the manifest's affair."""
+        return self._made({self._inputs[0].name: tiles.values.astype(_dtype(self._inputs[0]))})[0]
+
+    def _made(self, feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        if self._place == CPU:
+            return self._run(feed)
+        return on_gpu(lambda: self._run(feed), self._place, _is_memory, self._retreat)
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
         arrays = self._layout.arrays(channels)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from segint_grpc.backends import missing_library, require
-from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.layout import AXES, DTYPE, wanted_layout
 from segint_grpc.backends.model_file import archive_names, not_one, only_file
@@ -56,6 +58,11 @@ class TorchScript:
         """Return what the network returns, without its batch axis; it tells no progress."""
         assert self._model is not None, "load comes before predict"
         return self._model.predict(channels)
+
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return what the network returns for `tiles`."""
+        assert self._model is not None, "load comes before infer"
+        return self._model.infer(tiles)
 
 
 def is_script(path: Path) -> bool:

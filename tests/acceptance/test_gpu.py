@@ -20,6 +20,7 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.domain.jobs import Result
@@ -146,6 +147,26 @@ assert torch.cuda.max_memory_allocated() > 0
     )
     _, said = await asked.communicate()
     assert asked.returncode == 0, said.decode()
+
+
+async def test_tiles_run_on_the_gpu_whatever_the_model_gets_of_whole_volumes(
+    pool: WorkerPool, bench: Bench
+) -> None:
+    tiles = """
+        import torch
+
+        class Net(torch.nn.Module):
+            def forward(self, values):
+                assert values.is_cuda, values.device
+                return torch.where(values > 100, 20.0, -20.0)
+    """
+    handling = ScanHandling(
+        inference=ScanHandling.Inference(mode="MODE_WHOLE"),
+        output=ScanHandling.Output(returns="RETURNS_LOGITS"),
+    )
+    task = bench.task(bench.model(tiles, name="tiles", handling=handling.SerializeToString()))
+    await pool.run("slot-1", task, worker_bench.ignore)
+    assert np.array_equal(worker_bench.masks(task)["1"], bench.image_kji > 100)
 
 
 FILLS_THE_GPU = """
