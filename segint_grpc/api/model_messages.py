@@ -158,6 +158,9 @@ def stored_file_message(view: StoredFileView) -> models_pb2.StoredFile:
 def _parameters(parameters: Struct) -> dict[str, Any]:
     """Return `parameters` as plain values; a whole number, which a Struct holds as a double, becomes an int.
 
+    A Struct's keys come in another order in each process. Here they are sorted, so that a model that goes by
+    their order draws the same in a check and on every server.
+
     Raises:
         InvalidModel: a number is infinite or none.
     """
@@ -165,12 +168,12 @@ def _parameters(parameters: Struct) -> dict[str, Any]:
         values = json_format.MessageToDict(parameters)
     except ValueError as error:
         raise errors.InvalidModel(f"A parameter cannot be kept: {error}") from None
-    return {name: _with_ints(value) for name, value in values.items()}
+    return {name: _with_ints(value) for name, value in sorted(values.items())}
 
 
 def _with_ints(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        return {name: _with_ints(item) for name, item in value.items()}
+        return {name: _with_ints(item) for name, item in sorted(value.items())}
     return [_with_ints(item) for item in value] if isinstance(value, list) else value

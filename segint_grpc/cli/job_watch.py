@@ -110,7 +110,10 @@ def _forget(shown: dict[str, job_pb2.JobProgress]) -> None:
 
 
 def _table(jobs: Iterable[job_pb2.JobProgress]) -> Table:
-    table = Table("Job", "Model", "State", caption="Ctrl-C ends this view, not the jobs.")
+    table = Table(caption="Ctrl-C ends this view, not the jobs.")
+    table.add_column("Job", no_wrap=True, overflow="fold")
+    table.add_column("Model", overflow="fold")
+    table.add_column("State")
     for job in jobs:
         color = COLORS.get(state_name(job.state), "")
         table.add_row(job.segmentation_id, Text(one_line(job.model_id)), Text(state_words(job), color))

@@ -36,7 +36,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in rows:
             click.echo("\t".join(map(one_line, row)))
         return
-    table = Table(*headings)
+    table = Table()
+    for n, heading in enumerate(
+        headings
+    ):  # what a row is called has to be there whole, since it is typed next
+        table.add_column(heading, no_wrap=n == 0, overflow="fold")
     for row in rows:
         table.add_row(*map(one_line, row))
     console.print(table)

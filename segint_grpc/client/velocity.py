@@ -213,8 +213,7 @@ class VelocityClient:
             raise errors.ServerRefused(_distrust(self.url, error)) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.ServerUnreachable(
-                f"The server at {self.url} cannot be reached: {_reason(error)}. "
-                "Is it running, and is that its address?"
+                f"The server at {self.url} cannot be reached: {_reason(error)}. {_hint(self.url, error)}"
             ) from None
 
     async def _message(
@@ -272,6 +271,18 @@ def _reason(error: Exception) -> str:
     if cause.errno is not None and cause.errno > 0 and not isinstance(cause, ssl.SSLError):
         return os.strerror(cause.errno)
     return cause.strerror or str(cause)
+
+
+def _hint(url: str, error: Exception) -> str:
+    """Return what to look at after `error`."""
+    if isinstance(error, aiohttp.ServerDisconnectedError) and url.startswith("https:"):
+        return (
+            "If it asks clients for a certificate, show one: SEGINT_CERTIFICATE and SEGINT_KEY, or "
+            "--certificate and --key."
+        )
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "If that port speaks TLS, write the address with https:// instead."
+    return "Is it running, and is that its address? --server or SEGINT_SERVER names another."
 
 
 def _failure(progress: Model_pb2.SegmentationProgress) -> errors.JobFailure:

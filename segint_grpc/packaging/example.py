@@ -195,7 +195,8 @@ entry = "Model"
 # deadline_s = 600
 # spacing = "warn"
 
-# Arguments of the class: here the values from which to which voxels belong to each structure.
+# Arguments of the class: here the values from which to which voxels belong to each structure. The class gets
+# the keys of such a table sorted by name, whatever their order here; a list keeps its order.
 [versions.runtime.parameters.ranges]
 $ranges
 """
@@ -225,7 +226,8 @@ class Model(torch.nn.Module):
         progress: takes the finished share, 0 to 1.
 
         A mask has the image's shape, of 0 and 1 or booleans. Return a dictionary from StructureID to mask, a
-        stack in the manifest's order, or one mask where there is one structure.
+        stack in the order of the manifest's structures, or one mask where there is one structure.
+        Parameters come sorted by name, so that a stack must not be made in their order.
         """
         masks = {}
         for done, (structure_id, (lowest, highest)) in enumerate(self.ranges.items(), start=1):

@@ -21,7 +21,7 @@ def banner(running: Running, known: Sequence[Interface]) -> str:
         "",
         *(f"  {label:<17} {where}" for label, where in _places(running)),
         "",
-        *(_local(door, known) if door.endpoint.loopback else _remote(door, running, known)),
+        *(_local(door, running, known) if door.endpoint.loopback else _remote(door, running, known)),
         *(f"NOTE: {note}" for note in running.notes),
     ]
     return "\n".join(lines)
@@ -61,10 +61,11 @@ def _where(door: _Door) -> str:
     return str(door)
 
 
-def _local(door: _Door, known: Sequence[Interface]) -> list[str]:
+def _local(door: _Door, running: Running, known: Sequence[Interface]) -> list[str]:
     network = next((interface.network for interface in known if ":" not in interface.network), "10.1.2.0/24")
     return [
         f"In Velocity on this machine, type {door}. Other machines cannot reach it.",
+        *_tokens(running),
         "To let Velocity on another computer in, stop this and start it again with that computer's network:",
         f"  --{door.scheme} 0.0.0.0:{door.endpoint.port} --allow {network}",
     ]
@@ -84,13 +85,18 @@ def _remote(door: _Door, running: Running, known: Sequence[Interface]) -> list[s
 
 
 def _let_in(running: Running) -> list[str]:
-    by_token = running.client_mode == TOKEN
-    told = ["Each client needs a token: segint token create NAME makes one."] if by_token else []
+    told = _tokens(running)
     if running.allow and not any(network.endswith("/0") for network in running.allow):
         return [f"Let in: {', '.join(running.allow)}; everybody else is refused.", *told]
     return told or [
         "WARNING: every address is let in. Name the network that Velocity's computers are in instead."
     ]
+
+
+def _tokens(running: Running) -> list[str]:
+    if running.client_mode != TOKEN:
+        return []
+    return ["Each client needs a token: segint token create NAME makes one."]
 
 
 def _firewall_commands(port: int, allow: Sequence[str]) -> list[str]:

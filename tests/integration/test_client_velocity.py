@@ -172,8 +172,19 @@ async def test_a_server_that_is_not_there_is_named() -> None:
     async with VelocityClient(f"127.0.0.1:{port}") as client:
         with pytest.raises(
             errors.ServerUnreachable,
-            match=rf"http://127.0.0.1:{port} cannot be reached: Connection refused\. Is",
+            match=rf"http://127.0.0.1:{port} cannot be reached: Connection refused\. Is .* SEGINT_SERVER",
         ):
+            await client.models()
+
+
+async def test_a_port_that_hangs_up_may_speak_tls() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server, VelocityClient(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+        with pytest.raises(errors.ServerUnreachable, match="https://"):
             await client.models()
 
 

@@ -42,6 +42,11 @@ def test_where_tokens_count_it_says_how_to_make_one() -> None:
     assert "WARNING" not in text
 
 
+def test_on_loopback_too_it_says_that_tokens_count() -> None:
+    text = banner(replace(running("127.0.0.1:8000"), client_mode="token"), KNOWN)
+    assert "segint token create" in text
+
+
 def test_it_names_the_home_and_the_grpc_address() -> None:
     text = banner(running("127.0.0.1:8000"), [])
     assert "/srv/segint" in text
