@@ -85,14 +85,14 @@ def restore(archive: Path, home: Home, passphrase: str, force: bool, progress: P
     """
     target = home.path.resolve()  # where a link leads, and on that disk
     there = target.exists() and any(target.iterdir())
-    if there and not force:
-        raise errors.RestoreRefused(
-            f"{target} is not empty. Restore into a new folder, or say --force: the present home is then "
-            "kept beside it."
-        )
     with ExitStack() as stack:
-        if there:
+        if there and (force or home.run.is_dir()):
             _lock(stack, home)
+        if there and not force:
+            raise errors.RestoreRefused(
+                f"{target} is not empty. Restore into a new folder, or say --force: the present home is then "
+                "kept beside it."
+            )
         with disk_errors():
             target.parent.mkdir(parents=True, exist_ok=True)
             made = Path(tempfile.mkdtemp(prefix=f"{target.name}.restoring-", dir=target.parent))
