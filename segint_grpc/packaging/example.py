@@ -19,8 +19,9 @@ STRUCTURES = ("Body", "Lungs", "Bone")
 """What the example draws unless told otherwise."""
 
 _COLORS = ("#5ac85a", "#50a0ff", "#ffe15a", "#ff6e5a", "#c878ff", "#5adcd2", "#ffaa3c", "#ff82c8")
-_RANGES = ((-250, 4000), (-980, -320), (180, 4000), (-20, 180))
 _OUTLINES = ("body", "external", "outline")
+_RANGES = {**dict.fromkeys(_OUTLINES, (-250, 4000)), "lung": (-980, -320), "bone": (180, 4000)}
+_SOFT_TISSUE = (-20, 180)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def write_example(answers: Answers, now: datetime | None = None) -> dict[str, st
         primary=toml_value(next(iter(answers.structures), "")),
         today=(now or datetime.now(UTC)).date().isoformat(),
         structures="\n".join(map(_structure, range(len(ids)), ids, answers.structures)),
-        ranges="\n".join(f"{name} = {toml_value(_RANGES[n % len(_RANGES)])}" for n, name in enumerate(ids)),
+        ranges="\n".join(f"{name} = {toml_value(_range(name))}" for name in ids),
     )
     read_manifest(manifest.encode(), lambda name: b"", f"The new {MANIFEST}")
     return {MANIFEST: manifest, MODULE: _MODULE}
@@ -63,6 +64,11 @@ def structure_ids(names: Sequence[str]) -> list[str]:
     if twice:
         raise errors.InvalidModel(f"Two structures would have the id {twice[0]!r}; give them other names.")
     return ids
+
+
+def _range(structure_id: str) -> tuple[int, int]:
+    """Return the values of CT, in HU, that a structure of such a name may have: something to begin with."""
+    return next((values for word, values in _RANGES.items() if word in structure_id), _SOFT_TISSUE)
 
 
 def _identifier(name: str) -> str:
