@@ -64,15 +64,15 @@ def cost_share(handling: ScanHandling) -> float:
 
 
 def given_up(handling: ScanHandling) -> str:
-    """Return what the hurried setting gives up, in words: "overlap 0.25 instead of 0.5, no flips"."""
+    """Return what the hurried setting gives up, in words to follow "with"."""
     usual, wanted = handling.inference, handling.inference.hurried
     parts = []
     if wanted.HasField("overlap"):
         parts.append(f"windows that overlap by {wanted.overlap:g} instead of {overlap(usual):g}")
     if wanted.drop_flips:
-        parts.append(f"none of {len(usual.flips)} flips")
+        parts.append("no flips")
     if wanted.planes:
-        parts.append(f"{len(wanted.planes)} of {len(usual.planes)} planes")
+        parts.append(f"slices of {len(wanted.planes)} instead of {len(usual.planes)} planes")
     return ", ".join(parts)
 
 

@@ -56,5 +56,5 @@ def test_where_nothing_may_be_given_up_nothing_is_saved(usual: ScanHandling) -> 
 
 
 def test_it_is_told_in_words() -> None:
-    assert given_up(of(WINDOWED)) == "windows that overlap by 0 instead of 0.5, none of 2 flips"
-    assert given_up(of(PLANES)) == "1 of 3 planes"
+    assert given_up(of(WINDOWED)) == "windows that overlap by 0 instead of 0.5, no flips"
+    assert given_up(of(PLANES)) == "slices of 1 instead of 3 planes"
