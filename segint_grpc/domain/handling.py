@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from generated.segint.v1.handling_pb2 import ScanHandling
+from segint_grpc.domain import hurry
 
 Path = tuple[str | int, ...]
 """Fields and list indices that lead to a value, for instance ("input", "spacing_mm")."""
@@ -123,6 +124,8 @@ def _inference(handling: ScanHandling) -> Iterator[Problem]:
         yield from _spacing(("inference", "coarse", "spacing_mm"), wanted.coarse.spacing_mm, (1, 3))
         if wanted.coarse.margin_mm < 0:
             yield ("inference", "coarse", "margin_mm"), "must not be below 0."
+    for name, sentence in hurry.problems(wanted):
+        yield ("inference", "hurried", *filter(None, [name])), sentence
 
 
 def _strangers(wanted: ScanHandling.Inference) -> Iterator[Problem]:

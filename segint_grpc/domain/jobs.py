@@ -63,6 +63,8 @@ class Job:
     `owner` is the principal whose job it is (see domain/access.py), `caller` what the post said of itself.
     `body_kept` and `result_kept`: the scan as it was posted, and the masks, can still be fetched. `voxels`
     are those that its channels announce together; 0 where a release before this measure took the job in.
+    `infer_share` is the share of the usual inference that is made: below 1 in the hurried setting of its
+    version (see domain/hurry.py).
     """
 
     id: str
@@ -89,6 +91,12 @@ class Job:
     result_kept: bool = False
     owner: str = ANONYMOUS
     voxels: int = 0
+    infer_share: float = 1.0
+
+    @property
+    def hurried(self) -> bool:
+        """True where the job runs in its version's hurried setting."""
+        return self.infer_share < 1
 
     @property
     def finished(self) -> bool:
@@ -112,6 +120,7 @@ class NewJob:
     warnings: tuple[str, ...] = ()
     owner: str = ANONYMOUS
     voxels: int = 0
+    infer_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,14 @@ class RunModel:
         self._load_s = {cold: _median_load_s(runs, cold) for cold in (False, True)}
         self._low, self._high = self._spread(runs)
 
-    def expect(self, voxels: int, cold: bool) -> Expectation:
-        """Return what a run takes for `voxels` voxels (0: the usual number), loading its model if `cold`."""
+    def expect(self, voxels: int, cold: bool, infer_share: float = 1.0) -> Expectation:
+        """Return what a run takes for `voxels` voxels (0: the usual number), loading its model if `cold`.
+
+        It makes `infer_share` of the usual inference.
+        """
         size = voxels or self._typical
         seconds = {stage: line.at(size) for stage, line in self._lines.items()}
+        seconds[Stage.INFER] *= infer_share
         within = self._sized or size <= self._largest
         return Expectation(
             {Stage.LOAD: self._load_s[cold], **seconds}, self._low, self._high, self._runs, within

@@ -191,6 +191,9 @@ entry = "Model"
 # [versions.inference]
 # mode = "sliding_window"
 # window = [96, 96, 96]
+# What is given up where a scan would not end before its deadline; without this it is refused.
+# [versions.inference.hurried]
+# overlap = 0.25
 # masks, labels, probabilities or logits; with exclusive, class 0 is the background.
 # [versions.output]
 # returns = "logits"

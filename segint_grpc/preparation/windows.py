@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generated.segint.v1.handling_pb2 import ScanHandling
+from segint_grpc.domain.hurry import overlap
 from segint_grpc.preparation.network import Network
 from segint_grpc.preparation.scores import Reading
 
-OVERLAP = 0.5
 SIGMA_SHARE = 0.125
 """Of a window's length: MONAI's and nnU-Net's standard deviation of the Gaussian weights."""
 
@@ -60,8 +60,8 @@ def infer(
 ) -> NDArray[Any]:
     """Return what `reading` makes of a volume (channel, slice, row, column) no smaller than a window."""
     window = (wanted.window[2], wanted.window[1], wanted.window[0])
-    overlap = wanted.overlap if wanted.HasField("overlap") else OVERLAP
-    places = [starts(size, length, overlap) for size, length in zip(volume.shape[1:], window, strict=True)]
+    share = overlap(wanted)
+    places = [starts(size, length, share) for size, length in zip(volume.shape[1:], window, strict=True)]
     total = math.prod(map(len, places))
     blend = _blend(volume.shape[1:], window, wanted.blending, reading)
     done = 0

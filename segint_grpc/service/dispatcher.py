@@ -201,7 +201,7 @@ class Dispatcher:
             version = ModelVersion.FromString(task.model.version)
             result = with_unusual_volumes(result, version, await self._history.volumes_ml(job.model_id))
             ended = await self._hop.complete(self._keep, temporary, lease, result)
-            self._history.add(job.model_id, result)
+            self._history.add(job.model_id, result, hurried=job.hurried)
             return ended
         except TimeoutError:
             limit_s = (job.deadline_at - job.submitted_at).total_seconds()
@@ -227,7 +227,7 @@ class Dispatcher:
             job_id=job.id,
             attempt=job.attempt,
             request_id=job.request_id,
-            model=model_task(model),
+            model=model_task(model, hurried=job.hurried),
             channels=channel_tasks(model, files),
             result=result,
         )

@@ -90,7 +90,7 @@ class Outlook:
         if position is None:
             return None
         at, model = position(), await self._history.times(job.model_id)
-        return from_here(model.expect(job.voxels, at.cold) if model else None, at)
+        return from_here(model.expect(job.voxels, at.cold, job.infer_share) if model else None, at)
 
     async def _current(self, job_id: str = "") -> _Forecast:
         """Return a forecast that is fresh and knows the job."""
@@ -116,7 +116,7 @@ def _whole(job: Job, model: RunModel | None, warm: set[str]) -> Remaining:
     """Return what the job's run takes, and count its version as loaded from then on."""
     cold = job.model_id not in warm
     warm.add(job.model_id)
-    return of_run(model.expect(job.voxels, cold)) if model else UNKNOWN
+    return of_run(model.expect(job.voxels, cold, job.infer_share)) if model else UNKNOWN
 
 
 def _told(remaining: Remaining) -> Remaining | None:

@@ -92,6 +92,7 @@ class Reports:
         """Return what the stages weigh, the same for the whole run: others would let the percentage jump."""
         if self._weights is None:
             model = await self._context.history.times(self._job.model_id)
-            expected = model.expect(self._job.voxels, self._at.cold) if model else None
+            job = self._job
+            expected = model.expect(job.voxels, self._at.cold, job.infer_share) if model else None
             self._weights = expected.seconds if expected else PRIOR
         return self._weights

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from segint_grpc.domain import run_times
 from segint_grpc.domain.job_statistics import RUNS_REMEMBERED, MemoryUse
-from segint_grpc.domain.jobs import Result, Stage
+from segint_grpc.domain.jobs import Result, Stage, StageTimes
 from segint_grpc.domain.memory_need import MemoryModel
 from segint_grpc.domain.run_times import RUNS_ENOUGH, RunModel, RunTimes
 from segint_grpc.service.hop import Hop
@@ -48,9 +49,10 @@ class RunHistory:
         """Return the volumes of each structure's newest masks, by StructureID, newest first."""
         return (await self._past(version_id)).volumes_ml
 
-    def add(self, version_id: str, result: Result) -> None:
-        """Take note of a run that has gone well, once the store has it."""
+    def add(self, version_id: str, result: Result, *, hurried: bool = False) -> None:
+        """Take note of a run that went well, once the store has it; of how long it took, unless `hurried`."""
         past = self._pasts.get(version_id)
+        result = replace(result, times=StageTimes()) if hurried else result
         if past and past.continues(result):
             past.add(result)
         elif past:

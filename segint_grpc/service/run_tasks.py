@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from generated.radiomics.Model_pb2 import ModelChannelConstraints
 from generated.segint.v1.handling_pb2 import ScanHandling
+from segint_grpc.domain import hurry
 from segint_grpc.service.catalogue import ResolvedModel
 from segint_grpc.service.suitability import match_channels
 from segint_grpc.wire.volumes import VoxelFile
@@ -12,8 +13,8 @@ from segint_grpc.worker.task import ChannelTask, ModelTask
 CT = {ModelChannelConstraints.ModalityTypes.CT, ModelChannelConstraints.ModalityTypes.CTA}
 
 
-def model_task(model: ResolvedModel) -> ModelTask:
-    """Return what a worker needs to load `model`."""
+def model_task(model: ResolvedModel, *, hurried: bool = False) -> ModelTask:
+    """Return what a worker needs to load `model`, and to run it as usual or `hurried`."""
     return ModelTask(
         version=model.version.SerializeToString(),
         channel_ids=tuple(c.ChannelID for c in model.family.FamilyDescription.InputChannels),
@@ -23,7 +24,7 @@ def model_task(model: ResolvedModel) -> ModelTask:
         entry=model.runtime.entry,
         parameters=model.runtime.parameters,
         revision=model.runtime.revision,
-        handling=model.runtime.handling,
+        handling=hurry.hurried(model.handling).SerializeToString() if hurried else model.runtime.handling,
         ct_channel_ids=_ct_channel_ids(model),
         memory_bytes=model.handling.limits.memory_bytes,
     )

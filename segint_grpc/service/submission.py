@@ -182,8 +182,7 @@ class Submissions:
             owner=posting.owner or access.current.get().principal,
             voxels=self._memory.voxels(message),
         )
-        self._check_time(new, arrival)
-        return *self._keep(intake, new), message
+        return *self._keep(intake, self._in_time(new, arrival)), message
 
     async def _paced(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield `chunks` as long as they come fast enough."""
@@ -206,16 +205,21 @@ class Submissions:
         self._admit(posting)
         return Intake(job_id, self._store, self._settings)
 
-    def _check_time(self, new: NewJob, arrival: _Arrival) -> None:
-        """Refuse a job that cannot end in time, unless it is one that was taken before, posted again."""
+    def _in_time(self, new: NewJob, arrival: _Arrival) -> NewJob:
+        """Return the job in the setting in which it ends in time.
+
+        One that cannot is refused, unless it is one that was taken before, posted again.
+        """
         if arrival.allowance.permits(new):
-            return
+            return new
         try:
             # Rare, and worth a second look at the queue, which only the event loop can take.
-            asyncio.run_coroutine_threadsafe(self._time.check(new), arrival.loop).result()
+            checked = self._time.check(new, arrival.model.handling)
+            return asyncio.run_coroutine_threadsafe(checked, arrival.loop).result()
         except (errors.TakesTooLong, errors.QueueTooLong):
             if not self._store.jobs.posted_before(new):
                 raise
+            return new
 
     def _deadline_s(self, model: ResolvedModel) -> float:
         """Return how long a job may take: what the model's manifest says, never more than the server."""

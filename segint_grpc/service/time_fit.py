@@ -1,11 +1,13 @@
-"""Refuses a scan whose job cannot end before its deadline, instead of failing it when that has passed."""
+"""Hurries or refuses a job that cannot end before its deadline, instead of failing it once that is past."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
+from segint_grpc.domain.hurry import cost_share, given_up
 from segint_grpc.domain.jobs import Job, NewJob
 from segint_grpc.domain.run_times import RUNS_ENOUGH, Expectation, RunModel
 from segint_grpc.domain.spans import span
@@ -25,19 +27,19 @@ class Allowance:
     model: RunModel | None = None
     turn_s: float | None = None
 
-    def expected(self, voxels: int) -> Expectation | None:
-        """Return what a run takes for so many voxels; None where the evidence is thin.
+    def expected(self, new: NewJob) -> Expectation | None:
+        """Return what the job's run takes in its setting; None where the evidence is thin.
 
         It takes `RUNS_ENOUGH` runs, and as large a scan, or scans of enough sizes to show how time grows.
         """
-        if self.model is None or not voxels:
+        if self.model is None or not new.voxels:
             return None
-        expected = self.model.expect(voxels, cold=False)
+        expected = self.model.expect(new.voxels, False, new.infer_share)
         return expected if expected.runs >= RUNS_ENOUGH and expected.within else None
 
     def permits(self, new: NewJob) -> bool:
         """Return whether nothing speaks against the job's end before its deadline."""
-        expected = self.expected(new.voxels)
+        expected = self.expected(new)
         return expected is None or (self.turn_s or 0.0) + expected.total_s <= left_s(new)
 
 
@@ -67,31 +69,26 @@ class TimeFit:
         if allowance.model:
             self._outlook.reckon_with(job, allowance.model)
 
-    async def check(self, new: NewJob) -> None:
+    async def check(self, new: NewJob, handling: ScanHandling) -> NewJob:
         """Let a job pass that is expected to end in time, or of which too little is known.
 
-        As with memory it is refused for what is expected, not for what might be.
+        As with memory it is refused for what is expected, not for what might be. One that would end in time
+        in the hurried setting that `handling` has is returned in that, with a warning that says so.
 
         Raises:
             TakesTooLong: the run alone takes longer than the job has.
             QueueTooLong: it does with what is before it.
         """
         allowance = await self.allowance(new.model_id, anew=True)
-        expected = allowance.expected(new.voxels)
-        if expected is None or allowance.permits(new):
-            return
-        if expected.total_s <= left_s(new):
-            raise errors.QueueTooLong(
-                f"The segmentations before it are expected to take {span(allowance.turn_s or 0.0)} and this "
-                f"one {span(expected.total_s)}, from the versions' last runs; {self._allowed(new)}. "
-                "Try again later."
-            )
-        if cheaper_setting(new.model_id) is None:
-            raise errors.TakesTooLong(
-                f"The scan has {new.voxels} voxels, for which {new.model_id!r} is expected to take "
-                f"{span(expected.total_s)}, from its last {expected.runs} runs; {self._allowed(new)}. Send a "
-                "smaller scan, or have the operator allow more."
-            )
+        usual = allowance.expected(new)
+        if usual is None or allowance.permits(new):
+            return new
+        hurried = replace(new, infer_share=cost_share(handling))
+        shortest = allowance.expected(hurried) or usual
+        case = _Case(hurried, usual, shortest, allowance.turn_s or 0.0, self._allowed(new))
+        if hurried.infer_share < 1 and allowance.permits(hurried):
+            return replace(hurried, warnings=(*new.warnings, case.warning(given_up(handling))))
+        raise case.refusal()
 
     def _allowed(self, new: NewJob) -> str:
         allowed_s = (new.deadline_at - new.submitted_at).total_seconds()
@@ -100,9 +97,39 @@ class TimeFit:
         return f"a job has {span(allowed_s)} from its posting ({source})"
 
 
-def cheaper_setting(version_id: str) -> str | None:
-    """Return the name of a setting in which the version runs in less time; None: there is none.
+@dataclass(frozen=True)
+class _Case:
+    """A job that does not end in time as usual, in the setting in which its run is the `shortest`.
 
-    Here a manifest's cheaper settings will be asked for. Until there are any, nothing takes less time.
+    `allowed` says what it has, `turn_s` is how long until its turn.
     """
-    return None
+
+    job: NewJob
+    usual: Expectation
+    shortest: Expectation
+    turn_s: float
+    allowed: str
+
+    def warning(self, given_up: str) -> str:
+        """Return what is given up, and why, for the job's owner."""
+        queue = f", after {span(self.turn_s)} for the segmentations before it" if self.turn_s else ""
+        return (
+            f"It runs in the hurried setting of {self.job.model_id!r}, with {given_up}: that is expected to "
+            f"take {span(self.shortest.total_s)} instead of the usual {span(self.usual.total_s)}, from its "
+            f"last {self.usual.runs} runs{queue}; {self.allowed}. The masks may be less exact than usual."
+        )
+
+    def refusal(self) -> errors.SegIntError:
+        """Return why it is not taken, in any setting."""
+        if self.shortest.total_s <= left_s(self.job):
+            return errors.QueueTooLong(
+                f"The segmentations before it are expected to take {span(self.turn_s)} and this "
+                f"one {span(self.shortest.total_s)}, from the versions' last runs; {self.allowed}. "
+                "Try again later."
+            )
+        even = f" ({span(self.shortest.total_s)} in its hurried setting)" if self.job.infer_share < 1 else ""
+        return errors.TakesTooLong(
+            f"The scan has {self.job.voxels} voxels, for which {self.job.model_id!r} is expected to take "
+            f"{span(self.usual.total_s)}{even}, from its last {self.usual.runs} runs; {self.allowed}. Send a "
+            "smaller scan, or have the operator allow more."
+        )

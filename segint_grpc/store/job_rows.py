@@ -35,6 +35,7 @@ _ALIKE = (
     "body_kept",
     "result_kept",
     "voxels",
+    "infer_share",
 )
 """The fields of a Job that are columns of the same name and type."""
 

@@ -67,7 +67,10 @@ class StatisticsStore:
             return [MemoryUse(**row) for row in transaction.ask(_MEMORY, model_id=version_id)]
 
     def run_times(self, version_id: str) -> list[RunTimes]:
-        """Return how long the newest good runs with a version's present runtime took, newest first."""
+        """Return how long the newest good runs with a version's present runtime took, newest first.
+
+        Those of jobs in a hurried setting are left out: they were shorter than usual.
+        """
         with self._database.read() as transaction:
             rows = transaction.ask(_TIMES, model_id=version_id, version=version_id)
         return [RunTimes(row["voxels"], times_of(row)) for row in rows]
@@ -90,6 +93,7 @@ _TIMES = Prepared(
     .where(
         RunTable.voxels > 0,
         RunTable.infer_s > 0,
+        JobTable.infer_share >= 1,
         RunTable.runtime_revision
         == RuntimeTable.select(RuntimeTable.revision).where(
             RuntimeTable.version == slot(RuntimeTable.version)

@@ -66,6 +66,7 @@ class JobTable(Model):
     token = TextField(default="")
     lease_until = MomentField(null=True)
     voxels = BigIntegerField(default=0)
+    infer_share = DoubleField(default=1.0)
 
     class Meta:
         """Peewee's settings of the table."""

@@ -36,7 +36,7 @@ import ctypes, os, time
 
 
 class Net:
-    def __call__(self, image, progress):
+    def __call__(self, image, progress=None):
 {body}
         return image > 0
 """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from generated.radiomics import Model_pb2
 from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc.backends.base import Channel, Tiles
+from segint_grpc.domain import hurry
 from segint_grpc.domain.geometry import Geometry
 from segint_grpc.packaging.manifest import Manifest, read_manifest
 from segint_grpc.preparation import grids, windows
@@ -134,3 +135,7 @@ def test_the_page_s_numbers_are_right() -> None:
     assert grids.respaced(scan, (1.5, 1.5, 3)).shape_kji == (100, 335, 335)
     assert windows.starts(335, 128, 0.25) == [0, 96, 192, 207]
     assert 148 * 1.5**3 < 500 <= 149 * 1.5**3
+    windowed, planes = (read(example)[1] for example in EXAMPLES if "inference.hurried]" in example)
+    assert round(2 * hurry.cost_share(windowed), 2) == 0.3
+    assert round(hurry.cost_share(windowed), 2) == 0.15
+    assert hurry.cost_share(planes) == pytest.approx(1 / 3)

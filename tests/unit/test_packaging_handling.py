@@ -47,6 +47,9 @@ axes = "ijk"
 [versions.inference.coarse]
 spacing_mm = [6]
 margin_mm = 0
+[versions.inference.hurried]
+overlap = 0
+drop_flips = true
 [versions.output]
 returns = "logits"
 threshold = 0.4
@@ -97,6 +100,11 @@ def test_an_empty_table_says_something_too() -> None:
     assert handling("[versions.input]\n[versions.input.crop]\n").input.HasField("crop")
 
 
+WINDOWS = '[versions.inference]\nmode = "sliding_window"\nwindow = [8, 8, 8]'
+PLANES = (
+    '[versions.input]\norientation = "LPS"\n'
+    '[versions.inference]\nmode = "slices"\nplanes = ["axial", "coronal"]'
+)
 WRONG = [
     (
         '[versions.input]\norientation = "LRS"',
@@ -132,6 +140,20 @@ WRONG = [
     ),
     ('[versions.inference]\naxes = "xyz"', 20, "inference.axes cannot be 'xyz'"),
     ("[versions.inference.coarse]\nmargin_mm = 3", 19, "coarse.spacing_mm must be one number or three"),
+    (f"{WINDOWS}\n[versions.inference.hurried]", 22, "inference.hurried gives nothing up. Write overlap"),
+    (f"{WINDOWS}\n[versions.inference.hurried]\noverlap = 0.5", 23, "and lower than the usual 0.5"),
+    (f"{WINDOWS}\n[versions.inference.hurried]\noverlap = -0.1", 23, "hurried.overlap must be 0 or more"),
+    (f"{WINDOWS}\n[versions.inference.hurried]\ndrop_flips = true", 23, "is of no use where there are no"),
+    (
+        f'{WINDOWS}\n[versions.inference.hurried]\nplanes = ["axial"]',
+        23,
+        'hurried.planes belongs to mode = "slices"',
+    ),
+    ("[versions.inference.hurried]\noverlap = 0", 20, 'hurried.overlap belongs to mode = "sliding_window"'),
+    (f'{PLANES}\n[versions.inference.hurried]\nplanes = ["sagittal"]', 25, "must name fewer planes than"),
+    (f'{PLANES}\n[versions.inference.hurried]\nplanes = ["axial", "axial"]', 25, "at most once"),
+    (f'{PLANES}\n[versions.inference.hurried]\nplanes = ["axial", "coronal"]', 25, "must name fewer planes"),
+    (f"{PLANES}\n[versions.inference.hurried]\nwindow = [8, 8, 8]", 25, "hurried.window is unknown"),
     ("[versions.output]\nexclusive = true", 20, "output.exclusive belongs to returns"),
     (
         '[versions.output]\nreturns = "labels"\n[[versions.output.structures]]\nid = "lever"',

@@ -66,6 +66,15 @@ async def test_memory_and_volumes_are_learnt_from_as_runs_end(stand: Stand) -> N
     assert before_ml == {}
 
 
+async def test_of_a_hurried_run_memory_and_volumes_are_learnt_and_no_time(stand: Stand) -> None:
+    add_runs(stand.store, "Liver", [(10, 4.0)])
+    assert await stand.infer_s() == 4.0
+    stand.history.add("Liver", a_run(1.0, peak_memory_bytes=700, volumes_ml={"1": 5.0}), hurried=True)
+    assert await stand.infer_s() == 4.0
+    assert await stand.history.memory("Liver")
+    assert await stand.history.volumes_ml("Liver") == {"1": (5.0,)}
+
+
 async def test_so_many_runs_say_what_is_usual_and_no_more(stand: Stand) -> None:
     add_runs(stand.store, "Liver", [(10, 4.0)])
     assert await stand.infer_s() == 4.0

@@ -241,3 +241,17 @@ def test_jobs_and_runs_from_before_their_stages_were_timed_have_no_times(home: H
         assert store.jobs.get("11111111-1111-4111-8111-111111111111").voxels == 0
         assert store.statistics.run_times("Liver") == []
         assert [use.voxels for use in store.statistics.memory("Liver")] == [8]
+
+
+def test_jobs_from_before_there_was_a_hurried_setting_run_as_usual(home: Home) -> None:
+    migrate(home, START, [step for step in known_migrations() if step.number <= 7])
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.executescript(
+            """INSERT INTO job (id, model_id, state, percent, stage, error_code, error_text, caller, owner,
+                client_version, request_id, body_sha256, body_bytes, body_kept, result_sha256, result_kept,
+                submitted_at, deadline_at, attempt, token, voxels)
+            VALUES ('11111111-1111-4111-8111-111111111111', 'Liver', 'queued', 0, 'queue', '', '', 'me', '',
+                '', '', 'aa', 5, 1, '', 0, 1, 2, 0, '', 7);"""
+        )
+    with open_store(home) as store:
+        assert not store.jobs.get("11111111-1111-4111-8111-111111111111").hurried

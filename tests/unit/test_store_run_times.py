@@ -50,6 +50,16 @@ def test_a_run_that_was_not_measured_tells_nothing(store: Store) -> None:
     assert store.statistics.run_times("Liver") == []
 
 
+def test_a_hurried_run_tells_nothing_of_the_usual_time_but_of_memory_and_volumes(store: Store) -> None:
+    times = StageTimes({Stage.INFER: 2.0}, False, revision_of(store))
+    _, lease = running_job(store, model_id="Liver", infer_share=0.3)
+    result = a_result(voxels=77, times=times, peak_memory_bytes=9, volumes_ml={"1": 4.0})
+    store.jobs.succeed(lease, result)
+    assert store.statistics.run_times("Liver") == []
+    assert [use.voxels for use in store.statistics.memory("Liver")] == [77]
+    assert store.statistics.volumes_ml("Liver") == {"1": [4.0]}
+
+
 def test_a_new_runtime_begins_anew(store: Store) -> None:
     add_runs(store, "Liver", [(10, 600.0)])
     store.models.set_runtime("Liver", RuntimeRecord("phantom", parameters={"sides": 2}))
@@ -64,6 +74,8 @@ def test_only_the_newest_runs_count(store: Store) -> None:
     assert told == [1.0 + number for number in reversed(range(3, RUNS_REMEMBERED + 3))]
 
 
-def test_a_job_keeps_its_voxels_from_the_post_on(store: Store) -> None:
-    job, _ = running_job(store, model_id="Liver", voxels=123)
+def test_a_job_keeps_its_voxels_and_its_setting_from_the_post_on(store: Store) -> None:
+    job, _ = running_job(store, model_id="Liver", voxels=123, infer_share=0.3)
     assert store.jobs.get(job.id).voxels == 123
+    assert store.jobs.get(job.id).infer_share == 0.3
+    assert store.jobs.get(job.id).hurried

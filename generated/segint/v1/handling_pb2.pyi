@@ -162,7 +162,7 @@ class ScanHandling(_message.Message):
         multiple_of: _containers.RepeatedScalarFieldContainer[int]
         def __init__(self, min_size: _Optional[_Iterable[int]] = ..., multiple_of: _Optional[_Iterable[int]] = ...) -> None: ...
     class Inference(_message.Message):
-        __slots__ = ("mode", "window", "overlap", "blending", "planes", "tile_batch", "flips", "mixed_precision", "axes", "coarse")
+        __slots__ = ("mode", "window", "overlap", "blending", "planes", "tile_batch", "flips", "mixed_precision", "axes", "coarse", "hurried")
         MODE_FIELD_NUMBER: _ClassVar[int]
         WINDOW_FIELD_NUMBER: _ClassVar[int]
         OVERLAP_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +173,7 @@ class ScanHandling(_message.Message):
         MIXED_PRECISION_FIELD_NUMBER: _ClassVar[int]
         AXES_FIELD_NUMBER: _ClassVar[int]
         COARSE_FIELD_NUMBER: _ClassVar[int]
+        HURRIED_FIELD_NUMBER: _ClassVar[int]
         mode: ScanHandling.Mode
         window: _containers.RepeatedScalarFieldContainer[int]
         overlap: float
@@ -183,7 +184,8 @@ class ScanHandling(_message.Message):
         mixed_precision: bool
         axes: str
         coarse: ScanHandling.Coarse
-        def __init__(self, mode: _Optional[_Union[ScanHandling.Mode, str]] = ..., window: _Optional[_Iterable[int]] = ..., overlap: _Optional[float] = ..., blending: _Optional[_Union[ScanHandling.Blending, str]] = ..., planes: _Optional[_Iterable[_Union[ScanHandling.Plane, str]]] = ..., tile_batch: _Optional[int] = ..., flips: _Optional[_Iterable[str]] = ..., mixed_precision: bool = ..., axes: _Optional[str] = ..., coarse: _Optional[_Union[ScanHandling.Coarse, _Mapping]] = ...) -> None: ...
+        hurried: ScanHandling.Hurried
+        def __init__(self, mode: _Optional[_Union[ScanHandling.Mode, str]] = ..., window: _Optional[_Iterable[int]] = ..., overlap: _Optional[float] = ..., blending: _Optional[_Union[ScanHandling.Blending, str]] = ..., planes: _Optional[_Iterable[_Union[ScanHandling.Plane, str]]] = ..., tile_batch: _Optional[int] = ..., flips: _Optional[_Iterable[str]] = ..., mixed_precision: bool = ..., axes: _Optional[str] = ..., coarse: _Optional[_Union[ScanHandling.Coarse, _Mapping]] = ..., hurried: _Optional[_Union[ScanHandling.Hurried, _Mapping]] = ...) -> None: ...
     class Coarse(_message.Message):
         __slots__ = ("spacing_mm", "margin_mm")
         SPACING_MM_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +193,15 @@ class ScanHandling(_message.Message):
         spacing_mm: _containers.RepeatedScalarFieldContainer[float]
         margin_mm: float
         def __init__(self, spacing_mm: _Optional[_Iterable[float]] = ..., margin_mm: _Optional[float] = ...) -> None: ...
+    class Hurried(_message.Message):
+        __slots__ = ("overlap", "drop_flips", "planes")
+        OVERLAP_FIELD_NUMBER: _ClassVar[int]
+        DROP_FLIPS_FIELD_NUMBER: _ClassVar[int]
+        PLANES_FIELD_NUMBER: _ClassVar[int]
+        overlap: float
+        drop_flips: bool
+        planes: _containers.RepeatedScalarFieldContainer[ScanHandling.Plane]
+        def __init__(self, overlap: _Optional[float] = ..., drop_flips: bool = ..., planes: _Optional[_Iterable[_Union[ScanHandling.Plane, str]]] = ...) -> None: ...
     class Output(_message.Message):
         __slots__ = ("returns", "exclusive", "threshold", "largest_component", "fill_holes", "smallest_ml", "structures")
         RETURNS_FIELD_NUMBER: _ClassVar[int]
