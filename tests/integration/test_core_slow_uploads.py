@@ -27,7 +27,7 @@ async def test_an_upload_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     async with running_core(home, silence_s=0.2) as core:
         call = core.segmentation.Submit(requests(ended, b"\x12", 60), timeout=30)
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
-        assert "Nothing came for 0.25 s" in await call.details()
+        assert "Nothing came for 0.2 s" in await call.details()
         ended.set()
         assert list(home.bodies.rglob("*.*")) == []
 
