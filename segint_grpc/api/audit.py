@@ -12,8 +12,7 @@ import grpc
 from generated.segint.v1 import audit_pb2, audit_pb2_grpc
 from segint_grpc import errors
 from segint_grpc.api import paging
-from segint_grpc.api.moments import moment_in
-from segint_grpc.api.timestamps import timestamp
+from segint_grpc.api.timestamps import moment_in, timestamp
 from segint_grpc.domain.audit import AuditFilter, Head, Record
 from segint_grpc.service.audit_reading import AuditReading, Verdict
 

@@ -18,8 +18,8 @@ from segint_grpc.api.job_messages import (
     summary,
     telemetry_message,
 )
-from segint_grpc.api.moments import moment_in
 from segint_grpc.api.segmentation import CHUNK_BYTES, STATES, progress_of
+from segint_grpc.api.timestamps import moment_in
 from segint_grpc.domain.job_lists import JobFilter, Place
 from segint_grpc.domain.jobs import JobState
 from segint_grpc.service.hop import Hop
