@@ -28,6 +28,7 @@ class Home:
         self.bodies = self.media / "segmentation"
         self.results = self.media / "results"
         self.voxels = path / "cache" / "voxels"
+        self.unpacked = path / "cache" / "models"
         self.run = path / "run"
         self.logs = path / "logs"
         self.backups = path / "backups"
@@ -40,7 +41,8 @@ class Home:
             StartRefused: the home cannot be made or written, or belongs to somebody else.
         """
         media = (self.media, self.families, self.models, self.bodies, self.results)
-        others = (self.inbox, self.voxels.parent, self.voxels, self.run, self.logs, self.backups)
+        caches = (self.voxels.parent, self.voxels, self.unpacked)
+        others = (self.inbox, *caches, self.run, self.logs, self.backups)
         try:
             for folder in (self.path, *media, *others):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)

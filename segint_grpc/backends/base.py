@@ -31,7 +31,10 @@ class StructureSpec:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a back end loads: the version's structures and channels, its files and its parameters."""
+    """What a back end loads: the version's structures and channels, its files and its parameters.
+
+    `cache` is where the model file, if it is a folder's zip, is unpacked (model_folder.py), and nothing else.
+    """
 
     version_id: str
     structures: tuple[StructureSpec, ...]
@@ -40,6 +43,7 @@ class ModelSource:
     module_file: Path | None = None
     entry: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)

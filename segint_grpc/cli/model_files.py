@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
 
 from generated.segint.v1 import models_pb2
-from segint_grpc.cli.model_families import FILE, connect
+from segint_grpc.cli.model_families import connect
 from segint_grpc.cli.options import home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.transfer_bar import transfer_bar
 from segint_grpc.client.administration import Administration
+from segint_grpc.zips.folder import write_folder_zip
+
+FILE_OR_FOLDER = click.Path(exists=True, path_type=Path)
 
 DIGITS = 12
 """So much of a SHA-256 is shown, and enough to name a file by."""
 
 
 @click.command("upload")
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE_OR_FOLDER)
 @json_option
 @home_option
 def upload(file: Path, as_json: bool, home: str | None) -> None:
-    """Store FILE on the server, for a version to use."""
+    """Store FILE on the server, for a version to use; a folder is stored as a zip of it."""
     with connect(home) as server:
         _tell(send(server, file), as_json)
 
@@ -72,7 +76,19 @@ COMMANDS = (upload, adopt, approve, list_files)
 
 
 def send(server: Administration, path: Path) -> models_pb2.ModelFile:
-    """Upload the file `path`, with a progress bar on stderr where that is a terminal."""
+    """Upload the file `path`, with a progress bar on stderr where that is a terminal.
+
+    A folder is sent as a zip that is called as the folder is.
+    """
+    if not path.is_dir():
+        return _send(server, path)
+    with tempfile.TemporaryDirectory(prefix="segint-") as folder:
+        zipped = Path(folder) / path.resolve().name
+        write_folder_zip(path, zipped)
+        return _send(server, zipped)
+
+
+def _send(server: Administration, path: Path) -> models_pb2.ModelFile:
     with transfer_bar(path.name, path.stat().st_size) as moved:
         return server.upload(path, moved)
 

@@ -14,7 +14,7 @@ from segint_grpc import errors
 from segint_grpc.cli.check_view import CheckView
 from segint_grpc.cli.completions import version_ids
 from segint_grpc.cli.model_families import FILE, connect
-from segint_grpc.cli.model_files import send
+from segint_grpc.cli.model_files import FILE_OR_FOLDER, send
 from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.version_lines import tell
@@ -29,7 +29,7 @@ reason_option = click.option("--reason", default="", help="Why; recorded.")
 @click.command("set", short_help="Say what runs a version; send its files.")
 @click.argument("version_id", metavar="VERSION", shell_complete=version_ids)
 @click.option("--backend", required=True, help="What runs it: one of `segint model backends`.")
-@click.option("--model", "model_path", type=FILE, help="The weights.")
+@click.option("--model", "model_path", type=FILE_OR_FOLDER, help="The weights: a file, or a whole folder.")
 @click.option("--module", "module_path", type=FILE, help="The Python file that defines the model's class.")
 @click.option("--entry", default="", help="The class to make, where the model file does not say it.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")

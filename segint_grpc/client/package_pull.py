@@ -15,9 +15,9 @@ from generated.radiomics.Model_pb2 import ModelFamily
 from generated.segint.v1 import models_pb2
 from segint_grpc import errors
 from segint_grpc.client.package_server import PackageServer
-from segint_grpc.packaging import names
 from segint_grpc.packaging.manifest import MANIFEST, RuntimeEntry, read_manifest
 from segint_grpc.packaging.manifest_text import says_all, write_manifest, write_manifest_beside
+from segint_grpc.zips import names
 
 FAMILY_FILE = "family.pb"
 

@@ -1,44 +1,24 @@
-"""A package as one file, NAME.segint.zip: equal content gives equal bytes, and reading trusts nothing.
-
-Format: PKWARE's APPNOTE 6.3, as zipfile reads it, narrowed down: plain files only, stored or deflated.
-"""
+"""A package as one file, NAME.segint.zip: equal content gives equal bytes, and reading trusts nothing."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
 
 from segint_grpc import errors
-from segint_grpc.packaging import names
 from segint_grpc.packaging.manifest import MANIFEST
 from segint_grpc.packaging.package import FolderPackage, Package, Progress
+from segint_grpc.zips.checked import ArchiveLimits, checked_entries
+from segint_grpc.zips.folder import plain_entry
 
 SUFFIX = ".segint.zip"
-_ENCRYPTED = 0x1
-_UNIX = 3
-"""The system whose file mode the upper half of external_attr is (APPNOTE 4.4.2.2)."""
-_UNIX_MODE_SHIFT = 16
-_EARLIEST = (1980, 1, 1, 0, 0, 0)
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-
-
-@dataclass(frozen=True)
-class ArchiveLimits:
-    """What an archive may hold. Weights hardly shrink: what shrinks by more than `ratio_max` is a bomb."""
-
-    entries_max: int = 1000
-    unpacked_max_bytes: int = 256 * 1024**3
-    ratio_max: int = 100
-    ratio_from_bytes: int = 16 * 1024**2
 
 
 class ArchivePackage(Package):
@@ -56,7 +36,7 @@ class ArchivePackage(Package):
         except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise errors.InvalidModel(f"{path} cannot be read as a zip archive ({error}).") from None
         try:
-            self._entries = _check(self._zip, path, limits or ArchiveLimits())
+            self._entries = _with_manifest(self._zip, path, limits or ArchiveLimits())
         except BaseException:
             self._zip.close()
             raise
@@ -120,11 +100,7 @@ def write_archive(contents: Contents, target: Path, progress: Progress = lambda 
     """
     with _appearing(target) as file, zipfile.ZipFile(file, "w") as archive:
         for name in contents.names:
-            info = zipfile.ZipInfo(name, _EARLIEST)
-            info.create_system = _UNIX
-            info.external_attr = (stat.S_IFREG | 0o644) << _UNIX_MODE_SHIFT
-            info.file_size = contents.size_bytes(name)
-            with archive.open(info, "w") as entry:
+            with archive.open(plain_entry(name, contents.size_bytes(name)), "w") as entry:
                 for chunk in contents.chunks(name):
                     entry.write(chunk)
                     progress(len(chunk))
@@ -146,57 +122,12 @@ def _appearing(target: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def _check(archive: zipfile.ZipFile, path: Path, limits: ArchiveLimits) -> dict[str, zipfile.ZipInfo]:
+def _with_manifest(archive: zipfile.ZipFile, path: Path, limits: ArchiveLimits) -> dict[str, zipfile.ZipInfo]:
     """Return the archive's files by name; raises InvalidModel for everything that a package never has."""
-    entries = archive.infolist()
-    if len(entries) > limits.entries_max:
-        raise _refusal(path, f"it has {len(entries)} entries; the most are {limits.entries_max}")
-    files = [entry for entry in entries if not _is_plain_folder(entry)]
-    for entry in files:
-        if problem := _problem_with(entry, limits):
-            raise _refusal(path, f"the entry {entry.orig_filename[:100]!r} {problem}")
-    _check_sizes(files, path, limits)
-    found = names.clash(entry.filename for entry in files)
-    if found is not None:
-        raise _refusal(path, f"the entries {found[0]!r} and {found[1]!r} would be one file")
-    by_name = {entry.filename: entry for entry in files}
+    by_name = checked_entries(archive, path, limits)
     if MANIFEST not in by_name:
         raise errors.InvalidModel(_without_manifest(path, by_name))
     return by_name
-
-
-def _is_plain_folder(entry: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(entry.external_attr >> _UNIX_MODE_SHIFT)
-    name_is_fine = not names.problem_with(entry.filename.removesuffix("/"))
-    return entry.is_dir() and entry.file_size == 0 and kind in (0, stat.S_IFDIR) and name_is_fine
-
-
-def _problem_with(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> str:
-    # zipfile cuts a name at a NUL and turns backslashes round on Windows; what was written counts.
-    if problem := names.problem_with(entry.orig_filename):
-        return f"has a name that is refused: it {problem}"
-    if stat.S_IFMT(entry.external_attr >> _UNIX_MODE_SHIFT) not in (0, stat.S_IFREG):
-        return "is a link or another thing that is no plain file"
-    if entry.flag_bits & _ENCRYPTED:
-        return "is encrypted"
-    if entry.compress_type not in _METHODS:
-        return "is compressed in another way than deflate"
-    large = entry.file_size > limits.ratio_from_bytes
-    if large and entry.file_size > limits.ratio_max * max(entry.compress_size, 1):
-        return f"would unpack from {entry.compress_size} bytes to {entry.file_size}: it looks like a bomb"
-    return ""
-
-
-def _check_sizes(files: list[zipfile.ZipInfo], path: Path, limits: ArchiveLimits) -> None:
-    unpacked = sum(entry.file_size for entry in files)
-    if unpacked > limits.unpacked_max_bytes:
-        raise _refusal(path, f"it would unpack to {unpacked} bytes; the most are {limits.unpacked_max_bytes}")
-    if sum(entry.compress_size for entry in files) > path.stat().st_size:
-        raise _refusal(path, "its entries share their bytes: it looks like a bomb")
-
-
-def _refusal(path: Path, why: str) -> errors.InvalidModel:
-    return errors.InvalidModel(f"The archive {path} is refused: {why}.")
 
 
 def _without_manifest(path: Path, names_inside: dict[str, zipfile.ZipInfo]) -> str:

@@ -17,10 +17,10 @@ from google.protobuf.message import DecodeError
 from generated.radiomics.Model_pb2 import ModelFamily, ModelVersion
 from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
-from segint_grpc.packaging import names
 from segint_grpc.packaging.family_fields import modalities, read_channel, read_family, read_version
 from segint_grpc.packaging.fields import Fields, Problems, suggestion
 from segint_grpc.packaging.handling_fields import TABLES, read_handling
+from segint_grpc.zips import names
 
 MANIFEST = "segint-model.toml"
 SIZE_MAX = 256 * 1024

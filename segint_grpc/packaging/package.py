@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
+import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ from typing import BinaryIO
 
 from segint_grpc import errors
 from segint_grpc.packaging.manifest import MANIFEST, SIZE_MAX, Manifest, read_manifest
+from segint_grpc.zips.folder import write_folder_zip
 
 CHUNK_BYTES = 1024 * 1024
 FAMILY_BYTES_MAX = 16 * 1024 * 1024
@@ -81,7 +85,7 @@ class Package(ABC):
 
 
 class FolderPackage(Package):
-    """A package that lies in a folder, as its author works on it."""
+    """A package that lies in a folder, as its author works on it; a model that is a folder in it is a zip."""
 
     def __init__(self, folder: Path) -> None:
         """Read from `folder`.
@@ -91,6 +95,7 @@ class FolderPackage(Package):
         """
         self.label = str(folder)
         self._folder = folder.resolve()
+        self._zips: dict[Path, Path] = {}
         if not (self._folder / MANIFEST).is_file():
             raise errors.InvalidModel(
                 f"There is no {MANIFEST} in {folder}; make one with: segint model init {folder}"
@@ -117,6 +122,22 @@ class FolderPackage(Package):
             raise errors.InvalidModel(
                 f"{MANIFEST} names the file {name}, which cannot be read in {self.label} ({error.strerror})."
             ) from None
+        if stat.S_ISDIR(mode) and any(path.iterdir()):
+            return self._zipped(path)
         if not stat.S_ISREG(mode):
             raise errors.InvalidModel(f"{MANIFEST} names {name}, which is no file in {self.label}.")
         return path
+
+    @cached_property
+    def _temporary(self) -> Path:
+        """A folder that goes with this package."""
+        folder = tempfile.mkdtemp(prefix="segint-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    def _zipped(self, folder: Path) -> Path:
+        if folder not in self._zips:
+            target = self._temporary / f"{len(self._zips)}.zip"
+            write_folder_zip(folder, target)
+            self._zips[folder] = target
+        return self._zips[folder]

@@ -47,6 +47,8 @@ class ResolvedModel:
     model_file: Path | None
     module_file: Path | None
     check_scan: Path | None = None
+    cache: Path | None = None
+    """Where the model file is unpacked, if it is a folder's zip."""
 
     @property
     def handling(self) -> ScanHandling:
@@ -182,6 +184,7 @@ class Catalogue:
             model_file=self._fitness.path(runtime.model_file),
             module_file=self._fitness.path(runtime.module_file),
             check_scan=self._fitness.path(runtime.check_scan),
+            cache=self._fitness.cache(runtime.model_file),
         )
 
     def _view(self, record: FamilyRecord, approved: Container[str]) -> FamilyView:

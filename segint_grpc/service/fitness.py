@@ -87,6 +87,10 @@ class Fitness:
         """Return where `file` lies, absolute; None for none."""
         return self._media.model_file_path(file).absolute() if file else None
 
+    def cache(self, file: FileRecord | None) -> Path | None:
+        """Return where `file` is unpacked, if it is a folder's zip, absolute; None for none."""
+        return self._media.unpacked_path(file).absolute() if file else None
+
     def _back_end_view(self, name: str) -> BackEndView:
         try:
             return BackEndView(name, self.back_end(name).summary, "")

@@ -27,6 +27,7 @@ def model_task(model: ResolvedModel, *, hurried: bool = False) -> ModelTask:
         handling=hurry.hurried(model.handling).SerializeToString() if hurried else model.runtime.handling,
         ct_channel_ids=_ct_channel_ids(model),
         memory_bytes=model.handling.limits.memory_bytes,
+        cache=model.cache,
     )
 
 

@@ -74,6 +74,10 @@ class Media:
             )
         return self._home.models / file.sha256 / file.name
 
+    def unpacked_path(self, file: FileRecord) -> Path:
+        """Return where a model file is unpacked, if it is a folder's zip: a cache, named by its content."""
+        return self._home.unpacked / file.sha256
+
     def family_path(self, canonical_name: str) -> Path:
         """Return where a family's copy lies: under its own name as far as a file can have it."""
         safe = re.sub(r"[^\w .-]|^\.|^$", "_", canonical_name)[:FAMILY_NAME_LENGTH_MAX]
@@ -128,12 +132,14 @@ class Media:
         path.unlink(missing_ok=True)
         if path.parent.is_dir() and not any(path.parent.iterdir()):
             path.parent.rmdir()
+            shutil.rmtree(self.unpacked_path(file), ignore_errors=True)
 
     def sweep(self, bodies: Collection[str], results: Collection[str], files: Collection[FileRecord]) -> int:
         """Remove what no row knows of, and return how many files that were. Only at start-up.
 
         Kept are the bodies and results of the job ids `bodies` and `results`, and the model files `files`.
-        Every voxel file goes, and every file that was being written. Files that are none of ours stay.
+        Every voxel file goes, every file that was being written, and what was unpacked of models that are
+        gone. Files that are none of ours stay.
         """
         orphans = [*self._unfinished(), *(path for path in self._home.voxels.iterdir() if path.is_file())]
         orphans += _orphans(self._home.bodies, bodies)
@@ -141,8 +147,8 @@ class Media:
         orphans += self._orphan_model_files(files)
         for path in orphans:
             path.unlink(missing_ok=True)
-        for staged in self._home.media.glob(f"{STAGED}*"):
-            shutil.rmtree(staged, ignore_errors=True)
+        for folder in (*self._home.media.glob(f"{STAGED}*"), *self._orphan_unpacked(files)):
+            shutil.rmtree(folder, ignore_errors=True)
         for folder in self._model_folders():
             if not any(folder.iterdir()):
                 folder.rmdir()
@@ -164,6 +170,13 @@ class Media:
     def _model_folders(self) -> list[Path]:
         folders = (path for path in self._home.models.iterdir() if path.is_dir())
         return [path for path in folders if MODEL_FOLDER.fullmatch(path.name)]
+
+    def _orphan_unpacked(self, files: Collection[FileRecord]) -> Iterator[Path]:
+        known = {file.sha256 for file in files}
+        for path in list(self._home.unpacked.iterdir()):
+            half = path.name.startswith(".")
+            if half or (MODEL_FOLDER.fullmatch(path.name) and path.name not in known):
+                yield path
 
     def _orphan_model_files(self, files: Collection[FileRecord]) -> list[Path]:
         known = {self.model_file_path(file) for file in files}

@@ -137,6 +137,7 @@ def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:
         module_file=model.module_file,
         entry=model.entry,
         parameters=model.parameters,
+        cache=model.cache,
     )
 
 

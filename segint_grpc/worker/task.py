@@ -41,6 +41,8 @@ class ModelTask:
     """The channels whose values a CT has to have, where anybody wants that looked at."""
     memory_bytes: int = 0
     """The most that the model's process may take; 0: what the pool allows, which is never exceeded."""
+    cache: Path | None = None
+    """Where the model file is unpacked, if it is a folder's zip."""
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,13 @@ MAY_IMPORT = {
     "segint_grpc.settings": {"segint_grpc.errors"},
     "segint_grpc.tls": {"segint_grpc.errors", "segint_grpc.settings"},
     "segint_grpc.pace": NOTHING,
+    "segint_grpc.zips": {"segint_grpc.errors"},
     "segint_grpc.home": {"segint_grpc.errors"},
     "segint_grpc.domain": {"segint_grpc.errors", "generated"},
     "segint_grpc.wire": GROUND,
-    "segint_grpc.packaging": GROUND,
+    "segint_grpc.packaging": GROUND | {"segint_grpc.zips"},
     "segint_grpc.store": GROUND | {"segint_grpc.home", "segint_grpc.logs"},
-    "segint_grpc.backends": GROUND,
+    "segint_grpc.backends": GROUND | {"segint_grpc.zips"},
     "segint_grpc.backup": GROUND | PLUMBING | {"segint_grpc.serve", "segint_grpc.store"},
     "segint_grpc.preparation": GROUND | {"segint_grpc.backends"},
     "segint_grpc.worker": GROUND
@@ -51,7 +52,10 @@ MAY_IMPORT = {
     | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.backup", "segint_grpc.store"},
     "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service", "segint_grpc.tls"},
     "segint_grpc.serve": PLUMBING | {"segint_grpc.errors", "segint_grpc.tls"},
-    "segint_grpc.client": GROUND | PLUMBING | REFUSAL | {"segint_grpc.packaging", "segint_grpc.tls"},
+    "segint_grpc.client": GROUND
+    | PLUMBING
+    | REFUSAL
+    | {"segint_grpc.packaging", "segint_grpc.zips", "segint_grpc.tls"},
     "segint_grpc.cli": GROUND
     | PLUMBING
     | {
@@ -60,6 +64,7 @@ MAY_IMPORT = {
         "segint_grpc.backends",
         "segint_grpc.backup",
         "segint_grpc.packaging",
+        "segint_grpc.zips",
         "segint_grpc.tls",
     },
     "http_gateway": PLUMBING | REFUSAL | {"generated", "segint_grpc.errors", "segint_grpc.tls"},

@@ -14,6 +14,7 @@ from segint_grpc import errors
 from segint_grpc.packaging.archive import ArchiveLimits, ArchivePackage, open_package, write_archive
 from segint_grpc.packaging.manifest import MANIFEST
 from segint_grpc.packaging.package import FolderPackage
+from segint_grpc.zips.folder import write_folder_zip
 from tests.packages import SHORT, a_folder
 
 WITH_FILES = SHORT.replace(
@@ -266,3 +267,27 @@ def test_a_link_may_stay_in_the_folder_but_not_lead_out_of_it(folder: Path, tmp_
 def test_a_folder_without_manifest_is_told_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidModel, match="segint model init"):
         FolderPackage(tmp_path)
+
+
+def test_a_model_that_is_a_folder_travels_as_one_file(tmp_path: Path) -> None:
+    manifest = SHORT.replace('"phantom"', '"monai"\nmodel_file = "bundle"')
+    files = {"bundle/configs/metadata.json": b"{}", "bundle/models/model.pt": b"weights"}
+    folder = FolderPackage(a_folder(tmp_path / "net", manifest, files))
+    write_archive(folder, tmp_path / "net.segint.zip")
+    write_folder_zip(tmp_path / "net" / "bundle", tmp_path / "bundle.zip")
+    with open_package(tmp_path / "net.segint.zip") as package:
+        assert package.sha256("bundle") == folder.sha256("bundle")
+        assert b"".join(package.chunks("bundle")) == (tmp_path / "bundle.zip").read_bytes()
+        assert package.size_bytes("bundle") == folder.size_bytes("bundle")
+
+
+def test_what_a_package_made_of_a_folder_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    manifest = SHORT.replace('"phantom"', '"monai"\nmodel_file = "bundle"')
+    folder = FolderPackage(a_folder(tmp_path / "net", manifest, {"bundle/a": b"x"}))
+    assert folder.size_bytes("bundle") > 0
+    del folder
+    assert list((tmp_path / "temporary").iterdir()) == []

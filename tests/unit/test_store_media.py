@@ -167,3 +167,28 @@ def test_a_model_files_folder_goes_with_its_last_file(media: Media) -> None:
 def test_free_space_is_the_disks(media: Media, home: Home) -> None:
     free = shutil.disk_usage(home.path).free
     assert abs(media.free_bytes() - free) < free * 0.2
+
+
+def test_what_was_unpacked_of_a_model_goes_with_it(media: Media, home: Home) -> None:
+    for name in ("first", "second"):
+        path = media.model_file_path(FileRecord("b" * 64, name, 1))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    unpacked = media.unpacked_path(FileRecord("b" * 64, "first", 1))
+    assert unpacked == home.path / "cache" / "models" / ("b" * 64)
+    (unpacked / "models").mkdir(parents=True)
+    media.remove_model_file(FileRecord("b" * 64, "first", 1))
+    assert unpacked.is_dir()
+    media.remove_model_file(FileRecord("b" * 64, "second", 1))
+    assert not unpacked.exists()
+
+
+def test_the_sweep_removes_what_was_unpacked_of_models_that_are_gone_and_half_unpacked_ones(
+    media: Media, home: Home
+) -> None:
+    kept, gone, part = (home.unpacked / name for name in ("c" * 64, "d" * 64, ".e.part"))
+    others = home.unpacked / "of somebody else"
+    for folder in (kept, gone, part, others):
+        (folder / "models").mkdir(parents=True)
+    media.sweep((), (), [FileRecord("c" * 64, "bundle", 1)])
+    assert sorted(home.unpacked.iterdir()) == sorted([kept, others])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from segint_grpc.packaging.names import LENGTH_MAX, clash, problem_with
+from segint_grpc.zips.names import LENGTH_MAX, clash, problem_with
 
 
 @pytest.mark.parametrize("name", ["net.py", "weights/fold 1/net-2.pt", "Größe.nii.gz", "a" * LENGTH_MAX])

@@ -1,4 +1,4 @@
-"""Which file names a package may use: relative, with /, and the same file on every system."""
+"""Which names a file in an archive may have: relative, with /, and the same file on every system."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ _FORBIDDEN = set('\\:*?"<>|')
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 
 
-def problem_with(name: str) -> str:
-    """Return what is wrong with `name` as a sentence's end, or nothing where it may be used."""
+def problem_with(name: str, hidden: bool = False) -> str:
+    """Return what is wrong with `name` as a sentence's end, or nothing where it may be used.
+
+    With `hidden`, parts of it may begin with a dot.
+    """
     if not name or len(name.encode(errors="replace")) > LENGTH_MAX:
         return f"must have 1 to {LENGTH_MAX} bytes"
     if name.startswith("/") or name[1:2] == ":":
@@ -21,7 +24,8 @@ def problem_with(name: str) -> str:
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         return "must not lead out of the folder of the manifest, nor hold . or empty parts"
-    if any(part != part.strip() or part.strip(".") != part for part in parts):
+    bare = [part.removeprefix(".") if hidden else part for part in parts]
+    if any(part != part.strip() or part.strip(".") != part for part in bare):
         return "must not have parts that begin or end with a space or a dot"
     if any(part.split(".")[0].casefold() in _DEVICES for part in parts):
         return "must not use a name that Windows keeps for a device"
