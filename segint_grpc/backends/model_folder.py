@@ -6,7 +6,7 @@ with the zip's own checksums, and unpacks anew where one was touched, or any was
 
 from __future__ import annotations
 
-import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -69,11 +69,19 @@ def unpacked(source: ModelSource) -> Path:
     assert source.model_file is not None, "check comes before load"
     sys.dont_write_bytecode = True
     folder = source.cache or Path(tempfile.mkdtemp(prefix="segint-model-")) / "model"
-    with _opened(source.model_file) as (archive, entries):
+    with _alone_with(source.model_file), _opened(source.model_file) as (archive, entries):
         if not _is_whole(folder, entries):
             folder.parent.mkdir(parents=True, exist_ok=True)
             _unpack(archive, entries, folder)
     return folder
+
+
+@contextmanager
+def _alone_with(path: Path) -> Iterator[None]:
+    """Wait until no other process unpacks the same; the lock goes with the process that dies (flock(2))."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def _is_same(path: Path, info: zipfile.ZipInfo) -> bool:
 
 
 def _unpack(archive: zipfile.ZipFile, entries: Entries, folder: Path) -> None:
-    """Unpack beside `folder` and give it its name when it is whole: another process may do the same."""
+    """Unpack beside `folder`, which gets its name when it is whole: the process may die meanwhile."""
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PART}")
     old = part.with_name(f"{part.name}.old{PART}")
     try:
@@ -130,11 +138,7 @@ def _unpack(archive: zipfile.ZipFile, entries: Entries, folder: Path) -> None:
         # What somebody has touched makes way; who has it open reads on.
         with suppress(FileNotFoundError):
             os.rename(folder, old)
-        try:
-            os.rename(part, folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        os.rename(part, folder)
     finally:
         for rest in (part, old):
             shutil.rmtree(rest, ignore_errors=True)

@@ -18,12 +18,12 @@ def problem_with(name: str, hidden: bool = False) -> str:
     if not name or len(name.encode(errors="replace")) > LENGTH_MAX:
         return f"must have 1 to {LENGTH_MAX} bytes"
     if name.startswith("/") or name[1:2] == ":":
-        return "must be relative to the folder of the manifest"
+        return "must be relative to its folder"
     if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name) or _FORBIDDEN & set(name):
         return "must not have control characters or any of " + " ".join(sorted(_FORBIDDEN))
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        return "must not lead out of the folder of the manifest, nor hold . or empty parts"
+        return "must not lead out of its folder, nor hold . or empty parts"
     bare = [part.removeprefix(".") if hidden else part for part in parts]
     if any(part != part.strip() or part.strip(".") != part for part in bare):
         return "must not have parts that begin or end with a space or a dot"

@@ -202,7 +202,7 @@ def test_a_version_may_wait_for_its_runtime() -> None:
             "line 16: versions[1].structures[1].colour is unknown. Did you",
         ),
         ('"phantom"', '"phantom"\nmodel_file = "../w.pt"', "runtime.model_file names the file '../w.pt'"),
-        ('"phantom"', '"phantom"\nmodel_file = "C:/w.pt"', "must be relative to the folder of the manifest"),
+        ('"phantom"', '"phantom"\nmodel_file = "C:/w.pt"', "must be relative to its folder"),
         ('"phantom"', '"phantom"\nparameters.when = 2026-01-01', "when holds a date or time; write it as a"),
         ('"phantom"', '"phantom"\nparameters.n = [nan]', "parameters.n holds nan, which is no number"),
         ('"phantom"', '"phantom"\nparameters.n = 9007199254740993', "which is more than 9007199254740992"),
