@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv with SegInt in it, pinned by constraints.txt. Never asks; quick when nothing has changed.
 # Usage: bash scripts/setup.sh [--bench] [--dev] [--gpu]      PYTHON=/path/to/python3 chooses the interpreter.
-#   --bench  what the benchmark's plots need, too      --dev  and what tests and lint need
+#   --bench  what the benchmark's plots need, too      --dev  and what tests and lint need, MLServer included
 #   --gpu    torch from the ordinary package index, with CUDA
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +16,8 @@ for option in "$@"; do
         *) echo "setup.sh: unknown option $option; it knows --bench, --dev and --gpu" >&2; exit 2 ;;
     esac
 done
+
+finish() { case $extras in *dev) exec bash scripts/mlserver.sh ;; *) exit 0 ;; esac; }
 
 refuse() { printf 'setup.sh: %s\nType this, then run it again:\n  %s\n' "$1" "$2" >&2; exit 2; }
 
@@ -51,7 +53,7 @@ done_with="$(stamp) $PWD gpu=$gpu"
 enough=no
 for level in pytorch,client pytorch,client,bench pytorch,client,bench,dev; do  # each serves those before it
     if [ "$level" = "$extras" ]; then enough=yes; fi
-    if [ $enough = yes ] && [ -x .venv/bin/segint ] && [ "$(cat ".venv/setup-$level" 2>/dev/null)" = "$done_with" ]; then exit 0; fi
+    if [ $enough = yes ] && [ -x .venv/bin/segint ] && [ "$(cat ".venv/setup-$level" 2>/dev/null)" = "$done_with" ]; then finish; fi
 done
 
 if ! { [ -x .venv/bin/python ] && new_enough .venv/bin/python; }; then
@@ -77,3 +79,4 @@ echo "Installing SegInt and what it needs into .venv (the first time takes some 
     refuse "pip could not install everything; it says why above. Behind a proxy, it needs its address:" \
         "export HTTPS_PROXY=http://PROXY:PORT"
 echo "$done_with" >".venv/setup-$extras"
+finish

@@ -166,6 +166,16 @@ class Settings:
         2, "Runs of a job that are cut short from outside before it fails", minimum=1
     )
 
+    open_inference_servers: tuple[str, ...] = _setting(
+        (), "Servers (https://HOST:PORT), beside this machine, whose models may be sent scans"
+    )
+    open_inference_ca: str = _setting(
+        "", "PEM file with the authority of these servers; empty: those that the machine knows"
+    )
+    open_inference_answer_max_bytes: int = _setting(
+        4096 * MIB, "Largest answer of such a server; more is not read", minimum=MIB
+    )
+
     failed_body_retention_s: float = _setting(
         86_400.0, "How long the posted scan of a failed job is kept", minimum=0
     )

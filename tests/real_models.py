@@ -62,7 +62,7 @@ class RealModel:
 
     backend: str
     bare: Bare
-    model_file: Path
+    model_file: Path | None = None
     module_file: Path | None = None
     entry: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -234,8 +234,22 @@ def xgboost(folder: Path) -> RealModel:
     return RealModel("xgboost", bare, folder / "booster.ubj", parameters={"features": FEATURES})
 
 
+def open_inference(folder: Path) -> RealModel:
+    """A model on a real MLServer; the bare script knows what it does."""
+    from tests.fakes import mlserver
+
+    def bare(image_kji: NDArray[Any], geometry: Geometry) -> NDArray[np.bool_]:
+        indices = np.indices(image_kji.shape).reshape(3, -1).T
+        left = geometry.xyz_mm(indices)[:, 0] > 18
+        return np.stack([image_kji > 100, left.reshape(image_kji.shape)])
+
+    parameters = {"url": mlserver.shared().url, "model": mlserver.MODEL}
+    return RealModel("open_inference", bare, parameters=parameters)
+
+
 BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
-    builder.__name__: builder for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost)
+    builder.__name__: builder
+    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference)
 }
 """Back end → what makes a model of its kind in a folder."""
 

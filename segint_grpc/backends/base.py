@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segint_grpc.domain.geometry import Geometry
+from segint_grpc.domain.remotes import HERE_ALONE, RemoteRules
 
 Masks = NDArray[Any] | Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]
 """A mask_kji, a stack (structures, slice, row, column) in the version's order, or StructureID → mask_kji."""
@@ -34,6 +35,7 @@ class ModelSource:
     """What a back end loads: the version's structures and channels, its files and its parameters.
 
     `cache` is where the model file, if it is a folder's zip, is unpacked (model_folder.py), and nothing else.
+    `remotes` says which servers elsewhere it may send scans to; the settings say so, not the model.
     """
 
     version_id: str
@@ -44,6 +46,7 @@ class ModelSource:
     entry: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     cache: Path | None = None
+    remotes: RemoteRules = HERE_ALONE
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,13 @@ def only_file(source: ModelSource, back_end: str, parameters: Collection[str]) -
     path = source.model_file
     if path is None:
         raise errors.InvalidModel(f"The back end {back_end} needs a model file.")
+    refuse_others(source, back_end, parameters)
+    refuse_missing(path)
+    return path
+
+
+def refuse_others(source: ModelSource, back_end: str, parameters: Collection[str]) -> None:
+    """Raise InvalidModel if there is a module file, an entry or a parameter that is none of `parameters`."""
     if source.module_file is not None:
         raise errors.InvalidModel(
             f"The back end {back_end} runs no module file; leave {source.module_file.name} out."
@@ -35,8 +42,6 @@ def only_file(source: ModelSource, back_end: str, parameters: Collection[str]) -
         raise errors.InvalidModel(
             f"The back end {back_end} has no parameter {unknown[0]!r:.60}; it has {known}."
         )
-    refuse_missing(path)
-    return path
 
 
 def refuse_missing(path: Path) -> None:

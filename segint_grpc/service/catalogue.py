@@ -23,6 +23,7 @@ from segint_grpc.domain.models import (
     RuntimeRecord,
     VersionRecord,
 )
+from segint_grpc.domain.remotes import HERE_ALONE, RemoteRules
 from segint_grpc.domain.versions import VersionState
 from segint_grpc.service.family_rules import parse_family
 from segint_grpc.service.family_views import FamilyView, VersionView, family_view
@@ -49,6 +50,7 @@ class ResolvedModel:
     check_scan: Path | None = None
     cache: Path | None = None
     """Where the model file is unpacked, if it is a folder's zip."""
+    remotes: RemoteRules = HERE_ALONE
 
     @property
     def handling(self) -> ScanHandling:
@@ -67,6 +69,7 @@ class ResolvedModel:
             module_file=self.module_file,
             entry=self.runtime.entry,
             parameters=self.runtime.parameters,
+            remotes=self.remotes,
         )
 
 
@@ -185,6 +188,7 @@ class Catalogue:
             module_file=self._fitness.path(runtime.module_file),
             check_scan=self._fitness.path(runtime.check_scan),
             cache=self._fitness.cache(runtime.model_file),
+            remotes=self._fitness.remotes,
         )
 
     def _view(self, record: FamilyRecord, approved: Container[str]) -> FamilyView:
@@ -193,18 +197,21 @@ class Catalogue:
         except errors.UnparsableMessage:
             family = ModelFamily(CanonicalName=record.canonical_name)
             broken = "The family's stored bytes are broken; import it again."
-        obstacles = (broken or self._obstacle(family, version, approved) for version in record.versions)
+        obstacles = (broken or self._obstacle(record, version, approved) for version in record.versions)
         view = family_view(record, family, tuple(obstacles))
         self._tell(view)
         return view
 
-    def _obstacle(self, family: ModelFamily, version: VersionRecord, approved: Container[str]) -> str:
+    def _obstacle(self, record: FamilyRecord, version: VersionRecord, approved: Container[str]) -> str:
         """Return why `version` cannot run at all; empty where it can."""
         if version.runtime is None:
             return NO_RUNTIME
         try:
-            _find_version(family, version.version_id)
+            model = self.describe(record, version, version.runtime)
             self._fitness.check(version.runtime, approved)
+            if not version.runtime.files:
+                # It costs nothing, and the settings may allow less than when it was set.
+                self._fitness.back_end(version.runtime.backend).check(model.source)
         except errors.SegIntError as error:
             return error.message
         return ""

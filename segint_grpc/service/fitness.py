@@ -15,6 +15,7 @@ from pathlib import Path
 from segint_grpc import backends, errors
 from segint_grpc.backends.base import BackEnd
 from segint_grpc.domain.models import FileRecord, RuntimeRecord
+from segint_grpc.domain.remotes import HERE_ALONE, RemoteRules
 from segint_grpc.store.media import Media
 
 _Stamp = tuple[str, int, int, int]
@@ -32,8 +33,9 @@ class BackEndView:
 class Fitness:
     """Looks at runtimes, and remembers what it found in files as long as these stay as they are."""
 
-    def __init__(self, media: Media) -> None:
-        """Look at the files of `media`."""
+    def __init__(self, media: Media, remotes: RemoteRules = HERE_ALONE) -> None:
+        """Look at the files of `media`; `remotes` are the servers elsewhere that the settings allow."""
+        self.remotes = remotes
         self._media = media
         self._back_ends: dict[str, BackEnd] = {}
         self._digests: dict[_Stamp, str] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from generated.radiomics.Model_pb2 import ModelsCollection
 from segint_grpc import errors
 from segint_grpc.domain.models import ConstraintPolicy, FamilyRecord, FileRecord
+from segint_grpc.domain.remotes import HERE_ALONE, RemoteRules
 from segint_grpc.domain.versions import Act, VersionState
 from segint_grpc.service.catalogue import Catalogue, ResolvedModel
 from segint_grpc.service.changes import Changes
@@ -45,12 +46,18 @@ class Removed:
 class Models:
     """The use cases around families; those around `files` and single `versions` are beside it."""
 
-    def __init__(self, store: Store, hop: Hop, changes: Changes | None = None) -> None:
-        """Work on `store`, one change at a time, and tell `changes` of each."""
+    def __init__(
+        self,
+        store: Store,
+        hop: Hop,
+        changes: Changes | None = None,
+        remotes: RemoteRules = HERE_ALONE,
+    ) -> None:
+        """Work on `store`, one change at a time, and tell `changes` of each; `remotes` as in Fitness."""
         self._store = store
         self._hop = hop
         self._changes = changes or Changes()
-        self._fitness = Fitness(store.media)
+        self._fitness = Fitness(store.media, remotes)
         self._catalogue = Catalogue(store, self._fitness)
         self.files = ModelFiles(store, hop, self._fitness, self._changes)
         self.versions = Versions(store, hop, self._catalogue, self._fitness, self._changes)

@@ -28,6 +28,7 @@ def model_task(model: ResolvedModel, *, hurried: bool = False) -> ModelTask:
         ct_channel_ids=_ct_channel_ids(model),
         memory_bytes=model.handling.limits.memory_bytes,
         cache=model.cache,
+        remotes=model.remotes,
     )
 
 

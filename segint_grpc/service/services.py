@@ -20,6 +20,7 @@ from segint_grpc.service.jobs import Jobs
 from segint_grpc.service.memory_fit import MemoryFit
 from segint_grpc.service.models import Models
 from segint_grpc.service.outlook import Outlook
+from segint_grpc.service.remotes import remote_rules
 from segint_grpc.service.submission import Submissions
 from segint_grpc.service.time_fit import TimeFit
 from segint_grpc.service.unpacking import Unpacking
@@ -61,7 +62,8 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
             await pool.forget(version_id)
             context.history.forget(version_id)
 
-        models = Models(store, context.hop, Changes(unload, context.board.publish_models))
+        changes = Changes(unload, context.board.publish_models)
+        models = Models(store, context.hop, changes, remote_rules(settings))
         await models.add_sample_family()
         work = asyncio.Event()
         unpacking = Unpacking(context, work.set)

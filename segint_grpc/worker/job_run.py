@@ -138,6 +138,7 @@ def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:
         entry=model.entry,
         parameters=model.parameters,
         cache=model.cache,
+        remotes=model.remotes,
     )
 
 

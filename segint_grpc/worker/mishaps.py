@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segint_grpc import errors
+from segint_grpc.domain.foreign_words import one_line
 from segint_grpc.worker.task import ModelTask
-
-TEXT_MAX = 300
 
 _NO_MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc", re.I)
 _GPU = re.compile(r"CUDA[^.]*out of memory|CU(DNN|BLAS)_STATUS_ALLOC_FAILED")
-_ARRAY = re.compile(r"\b(array|tensor)\s*\(|\[\s*-?\d[^\]]*\d\s*[\].]|\n\s*\[", re.I)
 _MIB = 1024 * 1024
 
 
@@ -38,14 +36,6 @@ def explain(error: BaseException, model: ModelTask, memory_bytes: int) -> errors
         return errors.JobFailure("The disk is full; the job could not be finished.")
     name = type(error).__name__
     return errors.ModelFailure(f"The model raised {name}{_place(error, model)}{_words(error)}")
-
-
-def one_line(text: str) -> str:
-    """Return `text` as a single line of at most `TEXT_MAX` characters, or nothing if it dumps an array."""
-    if _ARRAY.search(text):
-        return ""
-    line = " ".join(text.split())
-    return line if len(line) <= TEXT_MAX else line[: TEXT_MAX - 1] + "…"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc.domain.geometry import Geometry
+from segint_grpc.domain.remotes import HERE_ALONE, RemoteRules
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class ModelTask:
     """The most that the model's process may take; 0: what the pool allows, which is never exceeded."""
     cache: Path | None = None
     """Where the model file is unpacked, if it is a folder's zip."""
+    remotes: RemoteRules = HERE_ALONE
+    """Which servers elsewhere the model may send scans to."""
 
 
 @dataclass(frozen=True)

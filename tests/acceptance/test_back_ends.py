@@ -21,7 +21,7 @@ def install(server: Server, folder: Path, model: RealModel, name: str, *, approv
     family = example_models.family(name, drawn, CHANNELS)
     (folder / "family.pb").write_bytes(family.SerializeToString())
     server.segint("model", "import", str(folder / "family.pb"))
-    files = ["--model", str(model.model_file)]
+    files = ["--model", str(model.model_file)] if model.model_file else []
     files += ["--module", str(model.module_file)] if model.module_file else []
     files += ["--entry", model.entry] if model.entry else []
     for parameter, value in model.parameters.items():

@@ -85,6 +85,7 @@ ONLY_IN = {
     "sklearn": {"segint_grpc.backends"},
     "skops": {"segint_grpc.backends"},
     "xgboost": {"segint_grpc.backends"},
+    "urllib3": {"segint_grpc.backends"},
     "grpc": {"segint_grpc.api", "segint_grpc.server", "http_gateway", "segint_grpc.client"},
     "grpc_health": {"segint_grpc.api", "segint_grpc.server", "http_gateway"},
     "aiohttp": {"http_gateway", "segint_grpc.client"},

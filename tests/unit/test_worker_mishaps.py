@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from segint_grpc import errors
-from segint_grpc.worker.mishaps import TEXT_MAX, explain, one_line
+from segint_grpc.domain.foreign_words import TEXT_MAX, one_line
+from segint_grpc.worker.mishaps import explain
 from segint_grpc.worker.task import ModelTask
 
 MODEL = ModelTask(b"", ("1",), "pytorch", module_file=Path("/models/net.py"))
