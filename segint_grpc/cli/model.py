@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from segint_grpc.cli import model_families, model_files, model_versions
-from segint_grpc.cli.model_package import init, pack
+from segint_grpc.cli.model_init import init
+from segint_grpc.cli.model_package import pack
 from segint_grpc.cli.model_transfer import check, pull, push
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from string import Template
 
-from segint_grpc import errors
-from segint_grpc.packaging.manifest import MANIFEST, read_manifest
+from segint_grpc.packaging.manifest import MANIFEST
+from segint_grpc.packaging.manifest_template import (
+    CHECK_SCAN,
+    OUTLINES,
+    Outline,
+    OutlinedChannel,
+    explained,
+    structure_ids,
+)
 from segint_grpc.packaging.manifest_text import toml_value
 
 MODULE = "model.py"
@@ -18,9 +23,7 @@ EXAMPLE_FILES = (MANIFEST, MODULE)
 STRUCTURES = ("Body", "Lungs", "Bone")
 """What the example draws unless told otherwise."""
 
-_COLORS = ("#5ac85a", "#50a0ff", "#ffe15a", "#ff6e5a", "#c878ff", "#5adcd2", "#ffaa3c", "#ff82c8")
-_OUTLINES = ("body", "external", "outline")
-_RANGES = {**dict.fromkeys(_OUTLINES, (-250, 4000)), "lung": (-980, -320), "bone": (180, 4000)}
+_RANGES = {**dict.fromkeys(OUTLINES, (-250, 4000)), "lung": (-980, -320), "bone": (180, 4000)}
 _SOFT_TISSUE = (-20, 180)
 
 
@@ -42,28 +45,17 @@ def write_example(answers: Answers, now: datetime | None = None) -> dict[str, st
         InvalidModel: the answers make no manifest; the sentences name the fields.
     """
     ids = structure_ids(answers.structures)
-    manifest = _MANIFEST.substitute(
-        name=toml_value(answers.name),
-        version_id=toml_value(f"{answers.name} 1.0"),
-        body_parts=toml_value(list(answers.body_parts)),
-        gender=toml_value(answers.gender),
-        modality=toml_value(answers.modality),
-        primary=toml_value(next(iter(answers.structures), "")),
-        today=(now or datetime.now(UTC)).date().isoformat(),
-        structures="\n".join(map(_structure, range(len(ids)), ids, answers.structures)),
-        ranges="\n".join(f"{name} = {toml_value(_range(name))}" for name in ids),
+    outline = Outline(
+        name=answers.name,
+        body_parts=answers.body_parts,
+        channels=[OutlinedChannel("1", [answers.modality])],
+        structures=answers.structures,
+        runtime=_RUNTIME.substitute(
+            check_scan=CHECK_SCAN, ranges="\n".join(f"{name} = {toml_value(_range(name))}" for name in ids)
+        ),
+        gender=answers.gender,
     )
-    read_manifest(manifest.encode(), lambda name: b"", f"The new {MANIFEST}")
-    return {MANIFEST: manifest, MODULE: _MODULE}
-
-
-def structure_ids(names: Sequence[str]) -> list[str]:
-    """Return a StructureID for each name, of letters, digits and _; raises InvalidModel where two are one."""
-    ids = [_identifier(name) or f"structure_{number}" for number, name in enumerate(names, start=1)]
-    twice = sorted({name for name in ids if ids.count(name) > 1})
-    if twice:
-        raise errors.InvalidModel(f"Two structures would have the id {twice[0]!r}; give them other names.")
-    return ids
+    return {MANIFEST: explained(outline, now), MODULE: _MODULE}
 
 
 def _range(structure_id: str) -> tuple[int, int]:
@@ -71,98 +63,8 @@ def _range(structure_id: str) -> tuple[int, int]:
     return next((values for word, values in _RANGES.items() if word in structure_id), _SOFT_TISSUE)
 
 
-def _identifier(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
-
-
-def _structure(index: int, structure_id: str, name: str) -> str:
-    kind = "External" if name.casefold() in _OUTLINES else "Organ"
-    return _STRUCTURE.substitute(
-        id=toml_value(structure_id),
-        name=toml_value(name),
-        color=toml_value(_COLORS[index % len(_COLORS)]),
-        type=toml_value(kind),
-    )
-
-
-_STRUCTURE = Template(
+_RUNTIME = Template(
     """\
-[[versions.structures]]
-id = $id
-name = $name
-color = $color
-type = $type
-fma = 0
-"""
-)
-
-_MANIFEST = Template(
-    """\
-# What SegInt has to know of this model. Next:
-#   segint model check .            runs it here as the server will
-#   segint model pack .             makes one file of it, to hand on
-#   segint model push . --approve --activate
-#                                   brings it to the server and offers it
-# Lines that begin with # are explanations, or keys that may be left out.
-
-format = 1
-
-# Further files for the package, such as a licence or notes. The server does not get them.
-# files = ["README.md"]
-
-# The model as its users know it. Its versions share channels and patients.
-[family]
-# Names the family for programs, for ever.
-canonical_name = $name
-# What Velocity shows.
-name = $name
-description = "For research, not for clinical use."
-clinical_domain = "RO"
-anatomical_region = ""
-primary_structure = $primary
-# Parts of the body, by DICOM's names: Abdomen, Brain, Chest, HeadNeck, Pelvis, Prostate, WholeBody …
-body_parts = $body_parts
-# Any, Female or Male.
-gender = $gender
-language = "en"
-# What is done about a scan outside the channels' bounds: it is refused (enforce), the job gets a warning
-# (warn), or nothing (off).
-on_unsuitable_scan = "enforce"
-
-# A volume that the model gets. Several [[channels]] come in this order.
-[[channels]]
-id = "1"
-# CT, CTA, MR_T1, MR_T2, MR_GAD, MR_FLAIR or PET.
-modalities = [$modality]
-# Bounds, inclusive: distance of voxel centres along X, Y, Z, and numbers of columns, rows and slices.
-# spacing_min_mm = [0.5, 0.5, 0.5]
-# spacing_max_mm = [2.0, 2.0, 5.0]
-# size_min = [128, 128, 16]
-# size_max = [1024, 1024, 1024]
-# Only the voxels as they were acquired, not a resampled copy:
-# original_data_required = true
-# Only slices across the body:
-# axial = true
-
-# A trained state of the model: what a job names and what runs.
-[[versions]]
-# No other version on the server may have this id.
-id = $version_id
-# Major and minor number.
-number = "1.0"
-description = ""
-created_on = $today
-
-# What the version draws. `id` is what the model calls it, `name` what Velocity shows (16 characters or
-# fewer are safe for every planning system), `fma` its number in the Foundational Model of Anatomy.
-# `type` is Organ, External (the one outline of the body) or Unknown.
-$structures
-# What a regulator knows of it. Clinical, Investigational, Recalled or Withdrawn.
-[[versions.regulatory]]
-framework = "None"
-status = "Investigational"
-
 # What runs it.
 [versions.runtime]
 # One of `segint model backends`.
@@ -172,10 +74,7 @@ backend = "pytorch"
 # The Python file that defines the model's class, and the class.
 module_file = "model.py"
 entry = "Model"
-# A scan on which the model finds its structures. The check turns it about and compares the masks. A NIfTI
-# file, the serialized ModelInput of a job, or for several channels { ct = "ct.nii.gz", pet = "pet.nii.gz" }.
-# check_scan = "scan.nii.gz"
-
+${check_scan}\
 # How the model wants its scans, and what becomes of its masks; docs/geometry.md explains every key. Without
 # these tables it gets the volumes as they were sent, whatever their orientation and spacing.
 # [versions.input]

@@ -1,0 +1,140 @@
+"""What a MONAI bundle says of itself in its configs/metadata.json."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from segint_grpc import errors
+from segint_grpc.packaging.manifest_template import OutlinedChannel
+from segint_grpc.packaging.model_contents import ModelContents
+from segint_grpc.packaging.proposal import Proposal
+
+METADATA = ("configs/metadata.json", "extra/metadata.json")
+"""In a bundle, and in the TorchScript file that `monai.bundle ckpt_export` writes."""
+
+KIND = f"a MONAI bundle (it has {METADATA[0]})"
+
+_BACKGROUND = re.compile(r"(back ?ground|bg|everything else|others?|unlabell?ed|none)", re.I)
+_MR = (
+    ("MR_FLAIR", re.compile(r"flair", re.I)),
+    ("MR_GAD", re.compile(r"t1[ _-]?(c|ce|gd|gad|post)|contrast|gad", re.I)),
+    ("MR_T1", re.compile(r"t1", re.I)),
+    ("MR_T2", re.compile(r"t2", re.I)),
+)
+_KINDS = {"ct": ("CT",), "cta": ("CTA",), "pet": ("PET",), "pt": ("PET",)}
+_ANY_MR = tuple(name for name, _ in _MR)
+
+
+def propose(contents: ModelContents) -> Proposal | None:
+    """Return what the bundle in `contents` says, None where it is none.
+
+    Raises:
+        InvalidModel: its metadata.json does not name what the network draws.
+    """
+    name = next((name for name in METADATA if name in contents.names), None)
+    if name is None:
+        return None
+    said = contents.read_json(name)
+    structures = _structures(said, name)
+    channels = tuple(_channels(said))
+    return Proposal(
+        kind="a MONAI bundle",
+        backend="monai",
+        structures=structures,
+        channels=channels,
+        name=_text(said, "name") or _text(said, "task"),
+        description=_text(said, "description"),
+        number=_number(_text(said, "version")),
+        version_description=_version_description(said),
+        to_check=tuple(_to_check(said, channels)),
+    )
+
+
+def is_background(name: str) -> bool:
+    """Return whether a class of this name is what the network does not draw."""
+    return bool(_BACKGROUND.fullmatch(name.strip()))
+
+
+def _structures(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    numbered = channel_names(said, "outputs")
+    names = tuple(text for text in numbered.values() if not is_background(text))
+    if not names:
+        raise errors.InvalidModel(
+            f"{name} names nothing that the network draws; expected was network_data_format.outputs.pred."
+            'channel_def, as in {"0": "background", "1": "spleen"}.'
+        )
+    return names
+
+
+def channel_names(said: Mapping[str, Any], side: str) -> dict[int, str]:
+    """Return number → name of the channels on one `side` (inputs or outputs) that metadata.json describes."""
+    found: dict[int, str] = {}
+    for one in _sides(said, side).values():
+        names = one.get("channel_def")
+        for number, name in names.items() if isinstance(names, Mapping) else ():
+            if str(number).isdecimal():
+                found.setdefault(int(number), str(name))
+    return dict(sorted(found.items()))
+
+
+def _sides(said: Mapping[str, Any], side: str) -> dict[str, Mapping[str, Any]]:
+    form = said.get("network_data_format")
+    found = form.get(side) if isinstance(form, Mapping) else None
+    sides = found.items() if isinstance(found, Mapping) else ()
+    return {str(name): one for name, one in sides if isinstance(one, Mapping)}
+
+
+def _channels(said: Mapping[str, Any]) -> Iterator[OutlinedChannel]:
+    """Yield the volumes that the network gets: a channel each, whether or not they are one tensor."""
+    inputs = _sides(said, "inputs")
+    named = [
+        (key, str(one.get("modality", "")), name)
+        for key, one in inputs.items()
+        for name in _input_names(one, key)
+    ]
+    for number, (key, modality, name) in enumerate(named or [("image", "", "image")], start=1):
+        about = "" if name == key else f"In the bundle it is {name}."
+        yield OutlinedChannel(str(number), _modalities(modality, name), about)
+
+
+def _input_names(one: Mapping[str, Any], key: str) -> list[str]:
+    names, count = one.get("channel_def"), one.get("num_channels", 1)
+    if isinstance(names, Mapping) and names:
+        return [str(names[number]) for number in sorted(names, key=lambda number: str(number).zfill(9))]
+    return [key] * (count if isinstance(count, int) and count > 0 else 1)
+
+
+def _modalities(modality: str, name: str) -> tuple[str, ...]:
+    """Return which images a channel takes, by DICOM's names; none where the bundle does not tell."""
+    said = modality.strip().casefold()
+    if said not in ("mr", "mri"):
+        return _KINDS.get(said, _KINDS.get(name.strip().casefold(), ()))
+    return next(((found,) for found, words in _MR if words.search(name)), _ANY_MR)
+
+
+def _to_check(said: Mapping[str, Any], channels: tuple[OutlinedChannel, ...]) -> Iterator[str]:
+    for channel in channels:
+        if channel.modalities == _ANY_MR:
+            yield f"channel {channel.channel_id}: the bundle says MR and no more; leave what it takes."
+    if not any(is_background(name) for name in channel_names(said, "outputs").values()):
+        yield "structures: the bundle names no background, so each of its outputs is one."
+    if use := _text(said, "intended_use"):
+        yield f"what it may be used for: {use}"
+
+
+def _version_description(said: Mapping[str, Any]) -> str:
+    authors, version = _text(said, "authors"), _text(said, "version")
+    parts = [f"MONAI bundle {version}".strip(), f"by {authors}" if authors else ""]
+    return " ".join(filter(None, parts))
+
+
+def _number(version: str) -> str:
+    match = re.match(r"(\d{1,9})\.(\d{1,9})", version)
+    return match[0] if match else "1.0"
+
+
+def _text(said: Mapping[str, Any], key: str) -> str:
+    value = said.get(key, "")
+    return " ".join(value.split()) if isinstance(value, str) else ""
