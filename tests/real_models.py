@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from segint_grpc.backends.base import Channel, ModelSource, StructureSpec
 from segint_grpc.domain.geometry import Geometry
+from segint_grpc.zips.folder import write_folder_zip
+from tests import real_bundles
 
 Bare = Callable[[NDArray[Any], Geometry], NDArray[np.bool_]]
 """image_kji and geometry → the masks of both structures, [structure, k, j, i]."""
@@ -247,9 +249,20 @@ def open_inference(folder: Path) -> RealModel:
     return RealModel("open_inference", bare, parameters=parameters)
 
 
+def monai(folder: Path) -> RealModel:
+    """A bundle: a U-Net, and its own way from a scan to masks."""
+    bundle = real_bundles.write_bundle(folder / "two")
+    write_folder_zip(bundle, folder / "two.zip")
+
+    def bare(image_kji: NDArray[Any], geometry: Geometry) -> NDArray[np.bool_]:
+        return _masks(real_bundles.bare(bundle, [image_kji], geometry), image_kji.shape)
+
+    return RealModel("monai", bare, folder / "two.zip")
+
+
 BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
     builder.__name__: builder
-    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference)
+    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference, monai)
 }
 """Back end → what makes a model of its kind in a folder."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from segint_grpc import errors
+from segint_grpc.domain.output_names import data_formats, is_background, output_names
 from segint_grpc.packaging.manifest_template import OutlinedChannel
 from segint_grpc.packaging.model_contents import ModelContents
 from segint_grpc.packaging.proposal import Proposal
@@ -16,7 +17,6 @@ METADATA = ("configs/metadata.json", "extra/metadata.json")
 
 KIND = f"a MONAI bundle (it has {METADATA[0]})"
 
-_BACKGROUND = re.compile(r"(back ?ground|bg|everything else|others?|unlabell?ed|none)", re.I)
 _MR = (
     ("MR_FLAIR", re.compile(r"flair", re.I)),
     ("MR_GAD", re.compile(r"t1[ _-]?(c|ce|gd|gad|post)|contrast|gad", re.I)),
@@ -52,13 +52,8 @@ def propose(contents: ModelContents) -> Proposal | None:
     )
 
 
-def is_background(name: str) -> bool:
-    """Return whether a class of this name is what the network does not draw."""
-    return bool(_BACKGROUND.fullmatch(name.strip()))
-
-
 def _structures(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    numbered = channel_names(said, "outputs")
+    numbered = output_names(said)
     names = tuple(text for text in numbered.values() if not is_background(text))
     if not names:
         raise errors.InvalidModel(
@@ -68,27 +63,9 @@ def _structures(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return names
 
 
-def channel_names(said: Mapping[str, Any], side: str) -> dict[int, str]:
-    """Return number → name of the channels on one `side` (inputs or outputs) that metadata.json describes."""
-    found: dict[int, str] = {}
-    for one in _sides(said, side).values():
-        names = one.get("channel_def")
-        for number, name in names.items() if isinstance(names, Mapping) else ():
-            if str(number).isdecimal():
-                found.setdefault(int(number), str(name))
-    return dict(sorted(found.items()))
-
-
-def _sides(said: Mapping[str, Any], side: str) -> dict[str, Mapping[str, Any]]:
-    form = said.get("network_data_format")
-    found = form.get(side) if isinstance(form, Mapping) else None
-    sides = found.items() if isinstance(found, Mapping) else ()
-    return {str(name): one for name, one in sides if isinstance(one, Mapping)}
-
-
 def _channels(said: Mapping[str, Any]) -> Iterator[OutlinedChannel]:
     """Yield the volumes that the network gets: a channel each, whether or not they are one tensor."""
-    inputs = _sides(said, "inputs")
+    inputs = data_formats(said, "inputs")
     named = [
         (key, str(one.get("modality", "")), name)
         for key, one in inputs.items()
@@ -118,7 +95,7 @@ def _to_check(said: Mapping[str, Any], channels: tuple[OutlinedChannel, ...]) ->
     for channel in channels:
         if channel.modalities == _ANY_MR:
             yield f"channel {channel.channel_id}: the bundle says MR and no more; leave what it takes."
-    if not any(is_background(name) for name in channel_names(said, "outputs").values()):
+    if not any(is_background(name) for name in output_names(said).values()):
         yield "structures: the bundle names no background, so each of its outputs is one."
     if use := _text(said, "intended_use"):
         yield f"what it may be used for: {use}"

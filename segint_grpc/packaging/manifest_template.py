@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from string import Template
 
 from segint_grpc import errors
+from segint_grpc.domain.output_names import plain_name
 from segint_grpc.packaging.manifest import MANIFEST, read_manifest
 from segint_grpc.packaging.manifest_text import toml_value
 
@@ -72,16 +71,11 @@ def explained(outline: Outline, now: datetime | None = None) -> str:
 
 def structure_ids(names: Sequence[str]) -> list[str]:
     """Return a StructureID for each name, of letters, digits and _; raises InvalidModel where two are one."""
-    ids = [_identifier(name) or f"structure_{number}" for number, name in enumerate(names, start=1)]
+    ids = [plain_name(name) or f"structure_{number}" for number, name in enumerate(names, start=1)]
     twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
         raise errors.InvalidModel(f"Two structures would have the id {twice[0]!r}; give them other names.")
     return ids
-
-
-def _identifier(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
 def _to_check(sentences: Sequence[str]) -> Iterator[str]:

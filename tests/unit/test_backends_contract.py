@@ -30,6 +30,7 @@ from tests.real_models import (
 )
 
 LIBRARIES = {
+    "monai": "monai",
     "onnx": "onnxruntime",
     "open_inference": "urllib3",
     "pytorch": "torch",
