@@ -182,7 +182,7 @@ def save_nifti(image_kji: NDArray[Any], geometry: Geometry, path: Path) -> None:
 
 
 def bare(folder: Path, images: Sequence[NDArray[Any]], geometry: Geometry) -> NDArray[Any]:
-    """What MONAI itself saves for scans in NIfTI files, as [k, j, i] or [channel, k, j, i]; places are checked."""
+    """What MONAI itself saves for NIfTI files, as [k, j, i] or [channel, k, j, i]; checks where it lies."""
     from monai.bundle import ConfigParser
     from monai.data import decollate_batch
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends.base import Channel, Masks, ModelSource, StructureSpec, Tiles
 from segint_grpc.backends.bundle_config import BundleConfig
 from segint_grpc.backends.bundle_files import bundle_files
 from segint_grpc.backends.bundle_labels import wanted_outputs
@@ -68,9 +68,14 @@ class BundleModel:
         for structure in self._source.structures:
             channel = by_id.get(structure.input_channel_id, channels[0])
             if not lies_on(made, channel.geometry):
-                raise errors.WrongOutput(
-                    f"The bundle's masks have {tuple(made.shape[1:])} voxels (column, row, slice) and do not "
-                    f"lie on the grid of the channel {channel.channel_id}, {channel.geometry.shape_kji[::-1]}, "
-                    f"which is that of {structure.structure_id}; its postprocessing needs Invertd."
-                )
+                raise _elsewhere(structure, channel, made)
         return masks(made, self._outputs)
+
+
+def _elsewhere(structure: StructureSpec, channel: Channel, made: torch.Tensor) -> errors.WrongOutput:
+    wanted, found = channel.geometry.shape_kji[::-1], tuple(made.shape[1:])
+    return errors.WrongOutput(
+        f"The bundle's masks have {found} voxels (column, row, slice) and do not lie on the grid of the "
+        f"channel {channel.channel_id}, {wanted}, which is that of {structure.structure_id}; its "
+        "postprocessing needs Invertd."
+    )

@@ -7,6 +7,7 @@ domain/geometry.py with the axes in reverse and the first two rows of the affine
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,8 +55,13 @@ def _scan(channels: Sequence[Channel]) -> MetaTensor:
 
 
 def ras_affine(geometry: Geometry) -> NDArray[np.float64]:
-    """Return the 4×4 matrix from (i, j, k, 1) to RAS in mm."""
-    return _LPS_TO_RAS @ geometry.affine
+    """Return the 4×4 matrix from (i, j, k, 1) to RAS in mm, rounded as a NIfTI file would hold it.
+
+    MONAI's Spacing lays its grid elsewhere, by up to a voxel, where an oblique affine is exact, and
+    bundles were trained and tried on what files hold.
+    """
+    rounded = (_LPS_TO_RAS @ geometry.affine).astype(np.float32)
+    return rounded.astype(np.float64)
 
 
 def lies_on(made: torch.Tensor, geometry: Geometry) -> bool:
@@ -81,7 +87,7 @@ def masks(made: torch.Tensor, outputs: OutputLabels) -> dict[str, NDArray[np.boo
             "The bundle's postprocessing returns scores, not masks: it has to hold AsDiscreted, with argmax "
             "or a threshold."
         )
-    values_cijk = values.numpy()
+    values_cijk: NDArray[Any] = values.numpy()
     is_map = len(values_cijk) == 1 and outputs.outputs != 1
     if is_map and not outputs.map_is_known:
         raise errors.WrongOutput(
@@ -95,8 +101,8 @@ def masks(made: torch.Tensor, outputs: OutputLabels) -> dict[str, NDArray[np.boo
                 f"The bundle returns {len(values_cijk)} channels; the structure {name} would be number "
                 f"{max(numbers)}, counted from 0."
             )
-        mask_ijk = (
-            np.isin(values_cijk[0], numbers) if is_map else (values_cijk[list(numbers)] > 0).any(axis=0)
+        mask_ijk: NDArray[np.bool_] = (
+            np.isin(values_cijk[0], numbers) if is_map else np.any(values_cijk[list(numbers)] > 0, axis=0)
         )
         found[name] = np.ascontiguousarray(mask_ijk.transpose(2, 1, 0))
     return found
