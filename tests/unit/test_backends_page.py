@@ -17,6 +17,7 @@ import pytest
 from segint_grpc import backends
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.cli.model_versions import parse_parameter
+from segint_grpc.zips.folder import write_folder_zip
 from tests.real_models import CHANNELS, STRUCTURES, a_channel, a_scan, truth
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +78,13 @@ def option(command: str, name: str) -> str:
     return words[words.index(name) + 1] if name in words else ""
 
 
+def as_one_file(path: Path) -> Path:
+    """What the command sends: a folder becomes a zip of it."""
+    if path.is_dir():
+        write_folder_zip(path, path.with_suffix(".zip"))
+    return path.with_suffix(".zip") if path.is_dir() else path
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=list(sections()))
 def test_what_a_snippet_wrote_runs_as_its_command_says(command: str, folder: Path) -> None:
     words = shlex.split(command)
@@ -87,7 +95,7 @@ def test_what_a_snippet_wrote_runs_as_its_command_says(command: str, folder: Pat
         "Two 1.0",
         STRUCTURES,
         CHANNELS,
-        folder / option(command, "--model"),
+        as_one_file(folder / option(command, "--model")),
         folder / module if module else None,
         option(command, "--entry"),
         parameters,
