@@ -21,7 +21,7 @@ DIGITS = 12
 """So much of a SHA-256 is shown, and enough to name a file by."""
 
 
-@click.command("upload")
+@click.command("upload", short_help="Store a file or a folder on the server.")
 @click.argument("file", type=FILE_OR_FOLDER)
 @json_option
 @home_option

@@ -196,6 +196,14 @@ def test_several_images_and_overlapping_channels_go_in_and_come_back_in_order(
     assert (masks["core"] & masks["whole"]).any()
 
 
+def test_keys_can_be_given_in_the_order_of_the_channels(tmp_path: Path) -> None:
+    folder = tumour_bundle(tmp_path / "tumour", separate=True)
+    images, geometry = [a_scan(seed=seed)[0] for seed in (7, 8)], a_scan()[1]
+    plain = masks_of(source(folder, TUMOUR), images, geometry)
+    turned = masks_of(source(folder, TUMOUR, inputs=["t2", "t1"]), images[::-1], geometry)
+    np.testing.assert_array_equal(plain["core"], turned["core"])
+
+
 def test_a_map_of_labels_that_channel_def_does_not_tell_is_refused_until_it_is_told(tmp_path: Path) -> None:
     folder = tumour_bundle(tmp_path / "tumour", merged=True)
     images, geometry = [a_scan(seed=seed)[0] for seed in (7, 8)], a_scan()[1]
@@ -337,6 +345,17 @@ def test_what_is_missing_is_named_with_what_was_looked_for(tmp_path: Path, name:
     folder = write_bundle(tmp_path / "two")
     (folder / name).unlink()
     with pytest.raises(errors.InvalidModel, match=name.replace(".", r"\.")):
+        opened(source(folder))
+
+
+def test_a_bundle_that_names_no_weights_and_has_none_never_runs_with_random_ones(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "two", inference(handlers=[]))
+    opened(source(folder))
+    (folder / "models" / "model.pt").write_bytes(b"no weights")
+    with pytest.raises(errors.InvalidModel, match=r"model\.pt of the bundle cannot be read as weights"):
+        opened(source(folder))
+    (folder / "models" / "model.pt").unlink()
+    with pytest.raises(errors.InvalidModel, match=r"neither models/model\.pt nor models/model\.ts"):
         opened(source(folder))
 
 
