@@ -89,23 +89,24 @@ def _fill(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], strict:
 
 
 def _read(path: Path) -> Any:
-    """Return what the file of weights holds; as code only where it is no mere weights, for it is approved."""
+    """Return what the file of weights holds."""
     try:
-        if path.suffix == ".safetensors":
-            return torch_files.read(path, None)
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            return torch.load(path, map_location="cpu", weights_only=False)
-    except MemoryError:
-        raise
-    except errors.SegIntError:
+        return torch_files.read(path, None) if path.suffix == ".safetensors" else _loaded(path)
+    except (MemoryError, errors.SegIntError):
         raise
     except Exception as error:
         # A broken archive makes torch raise anything, KeyError included.
         raise errors.InvalidModel(
             f"{path.name} of the bundle cannot be read as weights ({' '.join(str(error).split()):.200})."
         ) from error
+
+
+def _loaded(path: Path) -> Any:
+    """Return what torch reads; as code only where it is no mere weights: the whole bundle is approved."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return torch.load(path, map_location="cpu", weights_only=False)
 
 
 def _read_script(path: Path) -> Any:
