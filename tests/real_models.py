@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import shutil
 import tempfile
 import textwrap
@@ -260,9 +261,40 @@ def monai(folder: Path) -> RealModel:
     return RealModel("monai", bare, folder / "two.zip")
 
 
+def keras(folder: Path) -> RealModel:
+    """The network of `NET` with its channels last, in Keras's own layers."""
+    library = keras_library()
+    image = library.Input((None, None, None, 1), name="image")
+    first = library.layers.Conv3D(4, 3, padding="same", activation="relu")
+    last = library.layers.Conv3D(2, 1)
+    made = library.Model(image, last(first(image / 500.0)) > 0.0)
+    for layer, theirs in ((first, net().layers[0]), (last, net().layers[2])):
+        kernel = theirs.weight.detach().numpy().transpose(2, 3, 4, 1, 0)
+        layer.set_weights([kernel, theirs.bias.detach().numpy()])
+    path = folder / "net.keras"
+    with warnings.catch_warnings():
+        # Of Keras's own parts.
+        warnings.simplefilter("ignore")
+        made.save(path)
+
+    def bare(image_kji: NDArray[Any], geometry: Geometry) -> NDArray[np.bool_]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = library.saving.load_model(path, compile=False)
+            batch = image_kji.astype(np.float32)[None, ..., None]
+            return np.moveaxis(model.predict(batch, verbose=0)[0], -1, 0)
+
+    return RealModel("keras", bare, path)
+
+
+def keras_library() -> Any:
+    """Keras, on torch."""
+    return importlib.import_module("segint_grpc.backends.keras_library").keras
+
+
 BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
     builder.__name__: builder
-    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference, monai)
+    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference, monai, keras)
 }
 """Back end → what makes a model of its kind in a folder."""
 

@@ -59,6 +59,18 @@ class Layout:
         wanted = ("C" if "C" in letters else "") + VOLUME
         return made.transpose([letters.index(letter) for letter in wanted])
 
+    def batch(self, tiles: NDArray[Any]) -> NDArray[Any]:
+        """Return `tiles`, (tile, channel, spatial axes), as the network has them: channels may be last."""
+        return np.moveaxis(tiles, 1, -1) if self._channels_last else tiles
+
+    def tiles(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """Return what a network made of a `batch`, as (tile, class, spatial axes)."""
+        return np.moveaxis(batch, -1, 1) if self._channels_last and batch.ndim > 1 else batch
+
+    @property
+    def _channels_last(self) -> bool:
+        return self.axes.endswith("C")
+
     def _letters(self, count: int) -> str | None:
         """Return which axes an output of `count` dimensions has, None where that cannot be told."""
         without = self.axes.replace("C", "")

@@ -45,7 +45,7 @@ def test_a_real_model_s_masks_are_those_of_a_bare_script_however_the_scan_is_sto
         assert masks.any(axis=(1, 2, 3)).all()
 
 
-@pytest.mark.parametrize("name", ["onnx", "sklearn", "xgboost"])
+@pytest.mark.parametrize("name", ["keras", "onnx", "sklearn", "xgboost"])
 def test_a_file_that_carries_no_code_needs_no_approval(server: Server, tmp_path: Path, name: str) -> None:
     model = built(name)
     install(server, tmp_path, model, f"Unapproved {name}", approve=False)

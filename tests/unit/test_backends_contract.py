@@ -30,6 +30,7 @@ from tests.real_models import (
 )
 
 LIBRARIES = {
+    "keras": "keras",
     "monai": "monai",
     "onnx": "onnxruntime",
     "open_inference": "urllib3",
@@ -43,6 +44,9 @@ LIBRARIES = {
 
 TAKE_NO_FILE = {"phantom", "open_inference"}
 WITH_A_FILE = sorted(set(LIBRARIES) - TAKE_NO_FILE)
+SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "sklearn": ".skops", "xgboost": ".ubj"}
+"""Of what carries no code."""
+VOXEL_WISE = ("sklearn", "xgboost")
 
 ALL = backends.names()
 VERBS = ("check", "carries_code", "load", "predict")
@@ -164,12 +168,12 @@ def test_a_compiled_library_is_refused_as_one(tmp_path: Path) -> None:
         backend.check(ModelSource("v", STRUCTURES, CHANNELS, tmp_path / "net.pt2"))
 
 
-@pytest.mark.parametrize("name", sorted({"onnx", "sklearn", "xgboost"}))
+@pytest.mark.parametrize("name", sorted({"keras", "onnx", "sklearn", "xgboost"}))
 def test_a_file_that_is_said_to_carry_no_code_runs_none_when_it_is_loaded(name: str, tmp_path: Path) -> None:
-    marker, suffix = tmp_path / "ran", {"onnx": ".onnx", "sklearn": ".skops", "xgboost": ".ubj"}[name]
+    marker, suffix = tmp_path / "ran", SUFFIXES[name]
     path = tmp_path / f"bomb{suffix}"
     path.write_bytes(pickle.dumps(Bomb(marker)))
-    parameters = {} if name == "onnx" else {"features": ["intensity"]}
+    parameters = {"features": ["intensity"]} if name in VOXEL_WISE else {}
     source = ModelSource("v", STRUCTURES, CHANNELS, path, parameters=parameters)
     backend = backends.load_backend(name)
     assert not backend.carries_code(path)
@@ -197,7 +201,7 @@ def test_masks_are_those_of_a_bare_script_and_come_again(name: str, stored_in_lp
     np.testing.assert_array_equal(channel.image_kji, image_kji)
 
 
-@pytest.mark.parametrize("name", ["torchscript", "torch_export", "onnx"])
+@pytest.mark.parametrize("name", ["torchscript", "torch_export", "onnx", "keras"])
 def test_the_same_weights_agree_in_every_format_but_for_rounding(name: str) -> None:
     """A mask may differ where the network's score is within 1e-4 of its threshold; scores are of order 1."""
     image_kji, geometry = a_scan()
@@ -260,7 +264,7 @@ def test_asking_and_checking_imports_no_back_end_s_library() -> None:
         "from segint_grpc.backends.base import ModelSource, StructureSpec\n"
         f"for name, path in {sources!r}.items():\n"
         "    backend = backends.load_backend(name)\n"
-        "    features = {'features': ['intensity']} if name in ('sklearn', 'xgboost') else {}\n"
+        "    features = {'features': ['intensity']} if name in {VOXEL_WISE!r} else {}\n"
         "    path = pathlib.Path(path)\n"
         "    backend.check(ModelSource('v', (), ('1',), path, parameters=features))\n"
         "    backend.carries_code(path)\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -54,7 +55,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "net.py").write_text(network)
     (place / "all.py").write_text("\n".join(snippets))
     command = [sys.executable, "-W", "ignore", "all.py"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=100)
+    # Keras writes its settings into the home.
+    environment = os.environ | {"KERAS_HOME": str(place), "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     return place
 

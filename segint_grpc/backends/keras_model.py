@@ -1,0 +1,186 @@
+"""Loads a Keras model onto a device and calls it. Imports keras, which computes with torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from segint_grpc import errors
+from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends.devices import wanted_device
+from segint_grpc.backends.keras_file import read_config, strangers
+from segint_grpc.backends.keras_library import keras
+from segint_grpc.backends.layout import (
+    AXES,
+    DTYPE,
+    DTYPES,
+    INPUTS,
+    OUTPUTS,
+    Layout,
+    affines,
+    wanted_layout,
+    wanted_names,
+)
+from segint_grpc.backends.tensor_model import GEOMETRY, run_tiles, to_array
+from segint_grpc.backends.torch_device import Place, is_memory
+
+CHANNELS_FIRST = "channels_first"
+FIRST, LAST = "NCDHW", "NDHWC"
+EXPORT = (
+    "build it of Keras's own layers and operations (keras.ops), or export it with "
+    'model.export("net.onnx", format="onnx") for the back end onnx'
+)
+
+
+class KerasModel:
+    """A model on a device, and how it is called."""
+
+    def __init__(self, source: ModelSource) -> None:
+        """Load the model of `source`.
+
+        Raises:
+            InvalidModel: Keras cannot load it, or it has no such inputs, outputs, axes or type.
+        """
+        assert source.model_file is not None, "check comes before load"
+        self._path = source.model_file
+        self._models: list[Any] = []
+        self._place = Place(wanted_device(source.parameters), self._read)
+        known = {given.name: given for given in self._model.inputs}
+        chosen = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
+        self._inputs = [_named(known, name, "input") for name in chosen]
+        self._layout = _layout(self._inputs, self._model, source)
+        made = {name: name for name in self._model.output_names}
+        wanted = wanted_names(source.parameters, OUTPUTS) or list(made)
+        self._outputs = [_named(made, name, "output") for name in wanted]
+
+    @property
+    def _model(self) -> Any:
+        return self._models[0]
+
+    def predict(self, channels: Sequence[Channel]) -> Masks:
+        """Return the output as an array, or the outputs as a list of them."""
+        feed = self._feed(channels)
+        made = self._place.run(lambda: self._made(feed))
+        masks = [self._layout.restored(made[name]) for name in self._outputs]
+        return masks[0] if len(masks) == 1 else masks
+
+    def infer(self, tiles: Tiles) -> NDArray[Any]:
+        """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
+        values = self._layout.batch(tiles.values)
+        return self._layout.tiles(run_tiles(self._place, self._first, replace(tiles, values=values)))
+
+    def _first(self, values: torch.Tensor) -> torch.Tensor:
+        return self._called([values])[self._outputs[0]]
+
+    def _made(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        tensors = [torch.from_numpy(feed[given.name]).to(self._place.device) for given in self._model.inputs]
+        return {name: to_array(tensor) for name, tensor in self._called(tensors).items()}
+
+    def _called(self, tensors: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the outputs by name for `tensors`, which come in the order of the model's inputs."""
+        # Keras itself makes tensors on the GPU where there is one.
+        with keras.device(str(self._place.device)):
+            packed = keras.tree.pack_sequence_as(self._model.input, list(tensors))
+            made = self._model(packed, training=False)
+        return dict(zip(self._model.output_names, keras.tree.flatten(made), strict=True))
+
+    def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
+        arrays = self._layout.arrays(channels)
+        names = [given.name for given in self._inputs]
+        if len(arrays) != len(names):
+            raise errors.ModelFailure(
+                f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "
+                f"{len(arrays)}; see the parameters axes and inputs."
+            )
+        _check_rank(self._inputs[0], self._layout)
+        feed = dict(zip(names, arrays, strict=True))
+        feed[GEOMETRY] = affines(channels)[None]
+        missing = [given.name for given in self._model.inputs if given.name not in feed]
+        if missing:
+            raise errors.ModelFailure(
+                f"The model's input {missing[0]} gets no channel; see the parameter inputs."
+            )
+        return feed
+
+    def _read(self, device: torch.device) -> None:
+        # What there was goes first: two models may not fit into memory.
+        self._models.clear()
+        with keras.device(str(device)):
+            self._models.append(_loaded(self._path))
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A broken file makes Keras raise anything.
+        if is_memory(error):
+            raise
+        raise _refusal(path, error) from error
+    if not getattr(model, "inputs", None):
+        raise errors.InvalidModel(
+            f"{path.name} does not say what it takes; begin the model with keras.Input, and save it anew."
+        )
+    return model
+
+
+def _refusal(path: Path, error: Exception) -> errors.InvalidModel:
+    """Return the error for a file that Keras cannot load, by name of what it may not hold."""
+    odd = strangers(read_config(path)) if path.suffix == ".keras" else []
+    why = " ".join(str(error).split())
+    if odd:
+        return errors.InvalidModel(
+            f"{path.name} holds {', '.join(odd)[:200]}, and Keras does not load it ({why:.200}); {EXPORT}."
+        )
+    return errors.InvalidModel(
+        f"{path.name} cannot be loaded by Keras ({why:.200}); if it is whole, {EXPORT}."
+    )
+
+
+def _named(known: Mapping[str, Any], name: str, kind: str) -> Any:
+    if name not in known:
+        here = ", ".join(known) or "none"
+        raise errors.InvalidModel(f"The model has no {kind} {name!r:.60}; its {kind}s are {here:.200}.")
+    return known[name]
+
+
+def _layout(inputs: Sequence[Any], model: Any, source: ModelSource) -> Layout:
+    """Return the layout of `inputs`, which are alike: what the model says, and the parameters beyond."""
+    if not inputs:
+        raise errors.InvalidModel("The model has no input for a volume.")
+    layout = wanted_layout(source.parameters, _axes(model))
+    first, found = inputs[0], str(inputs[0].dtype)
+    if found not in DTYPES or layout.dtype not in ("", found):
+        raise errors.InvalidModel(
+            f"The input {first.name} is of {found}; the parameter {DTYPE} says {layout.dtype or 'nothing'}."
+        )
+    return Layout(layout.axes, found)
+
+
+def _check_rank(given: Any, layout: Layout) -> None:
+    if len(given.shape) != len(layout.axes):
+        raise errors.ModelFailure(
+            f"The input {given.name} has {len(given.shape)} dimensions, and would be given "
+            f"{len(layout.axes)} ({layout.axes}); see the parameter {AXES}. A network of slices needs a "
+            "manifest with [versions.inference]."
+        )
+
+
+def _axes(model: Any) -> str:
+    """Return the axes of a volume: channels are last, as Keras has it, unless all layers have them first."""
+    return FIRST if set(_data_formats(model)) == {CHANNELS_FIRST} else LAST
+
+
+def _data_formats(model: Any) -> Iterator[str]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _data_formats(layer)
+        elif hasattr(layer, "data_format"):
+            yield layer.data_format
