@@ -287,6 +287,35 @@ def keras(folder: Path) -> RealModel:
     return RealModel("keras", bare, path)
 
 
+def tensorflow(folder: Path) -> RealModel:
+    """The network of `NET` with its channels last, as a SavedModel in a zip."""
+    from segint_grpc.backends.tensorflow_library import tensorflow as library
+
+    first, last = net().layers[0], net().layers[2]
+    weights = [tensor.detach().numpy() for tensor in (first.weight, first.bias, last.weight, last.bias)]
+    module = library.Module()
+    module.weights = [
+        library.Variable(value.transpose(2, 3, 4, 1, 0) if value.ndim > 1 else value) for value in weights
+    ]
+
+    def masks(image: Any) -> dict[str, Any]:
+        inner = library.nn.conv3d(image / 500.0, module.weights[0], [1] * 5, "SAME") + module.weights[1]
+        outer = library.nn.conv3d(library.nn.relu(inner), module.weights[2], [1] * 5, "SAME")
+        return {"masks": outer + module.weights[3] > 0}
+
+    spec = library.TensorSpec([None, None, None, None, 1], library.float32, name="image")
+    module.run = library.function(masks, input_signature=[spec])
+    library.saved_model.save(module, str(folder / "saved"), signatures=module.run)
+    write_folder_zip(folder / "saved", folder / "saved.zip")
+
+    def bare(image_kji: NDArray[Any], geometry: Geometry) -> NDArray[np.bool_]:
+        model = library.saved_model.load(str(folder / "saved"))
+        made = model.signatures["serving_default"](image=image_kji.astype(np.float32)[None, ..., None])
+        return np.moveaxis(made["masks"].numpy()[0], -1, 0)
+
+    return RealModel("tensorflow", bare, folder / "saved.zip")
+
+
 def keras_library() -> Any:
     """Keras, on torch."""
     return importlib.import_module("segint_grpc.backends.keras_library").keras
@@ -294,7 +323,18 @@ def keras_library() -> Any:
 
 BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
     builder.__name__: builder
-    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference, monai, keras)
+    for builder in (
+        pytorch,
+        torchscript,
+        torch_export,
+        onnx,
+        sklearn,
+        xgboost,
+        open_inference,
+        monai,
+        keras,
+        tensorflow,
+    )
 }
 """Back end → what makes a model of its kind in a folder."""
 

@@ -24,8 +24,8 @@ from segint_grpc.backends.layout import (
     Layout,
     affines,
     wanted_layout,
-    wanted_names,
 )
+from segint_grpc.backends.named_tensors import by_structure, chosen
 from segint_grpc.backends.tensor_model import GEOMETRY, run_tiles, to_array
 from segint_grpc.backends.torch_device import Place, is_memory
 
@@ -51,23 +51,28 @@ class KerasModel:
         self._models: list[Any] = []
         self._place = Place(wanted_device(source.parameters), self._read)
         known = {given.name: given for given in self._model.inputs}
-        chosen = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
-        self._inputs = [_named(known, name, "input") for name in chosen]
+        volumes = [name for name in known if name != GEOMETRY]
+        ordered = not isinstance(self._model.input, dict)
+        self._inputs = [known[name] for name in chosen(source.parameters, INPUTS, volumes, ordered=ordered)]
         self._layout = _layout(self._inputs, self._model, source)
-        made = {name: name for name in self._model.output_names}
-        wanted = wanted_names(source.parameters, OUTPUTS) or list(made)
-        self._outputs = [_named(made, name, "output") for name in wanted]
+        made = _output_names(self._model)
+        ids = [structure.structure_id for structure in source.structures]
+        self._by_structure = by_structure(source.parameters, OUTPUTS, made, ids)
+        ordered = self._by_structure or not isinstance(self._model.output, dict)
+        self._outputs = chosen(source.parameters, OUTPUTS, made, ordered=ordered)
 
     @property
     def _model(self) -> Any:
         return self._models[0]
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
-        """Return the output as an array, or the outputs as a list of them."""
+        """Return the output as an array, the outputs as a list of them, or by structure if named so."""
         feed = self._feed(channels)
         made = self._place.run(lambda: self._made(feed))
-        masks = [self._layout.restored(made[name]) for name in self._outputs]
-        return masks[0] if len(masks) == 1 else masks
+        masks = {name: self._layout.restored(made[name]) for name in self._outputs}
+        if self._by_structure:
+            return masks
+        return list(masks.values()) if len(masks) > 1 else masks[self._outputs[0]]
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
@@ -87,7 +92,9 @@ class KerasModel:
         with keras.device(str(self._place.device)):
             packed = keras.tree.pack_sequence_as(self._model.input, list(tensors))
             made = self._model(packed, training=False)
-        return dict(zip(self._model.output_names, keras.tree.flatten(made), strict=True))
+        if isinstance(made, dict):
+            return made
+        return dict(zip(_output_names(self._model), keras.tree.flatten(made), strict=True))
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
         arrays = self._layout.arrays(channels)
@@ -144,11 +151,12 @@ def _refusal(path: Path, error: Exception) -> errors.InvalidModel:
     )
 
 
-def _named(known: Mapping[str, Any], name: str, kind: str) -> Any:
-    if name not in known:
-        here = ", ".join(known) or "none"
-        raise errors.InvalidModel(f"The model has no {kind} {name!r:.60}; its {kind}s are {here:.200}.")
-    return known[name]
+def _output_names(model: Any) -> list[str]:
+    """Return the keys of a model that returns a dictionary, else its layers' names, numbered if need be."""
+    if isinstance(model.output, dict):
+        return sorted(model.output)
+    names = list(model.output_names)
+    return names if len(set(names)) == len(names) else [f"{name}:{n}" for n, name in enumerate(names)]
 
 
 def _layout(inputs: Sequence[Any], model: Any, source: ModelSource) -> Layout:

@@ -11,9 +11,12 @@ SEED = 20_260_101
 
 
 def sow() -> None:
-    """Seed Python, NumPy and, where it is loaded, torch with `SEED`; a GPU's generators follow torch's."""
+    """Seed Python, NumPy and, where loaded, torch and TensorFlow; a GPU's generators follow theirs."""
     random.seed(SEED)
     np.random.seed(SEED)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(SEED)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None:
+        tensorflow.random.set_seed(SEED)

@@ -51,7 +51,7 @@ def test_a_file_that_carries_no_code_needs_no_approval(server: Server, tmp_path:
     install(server, tmp_path, model, f"Unapproved {name}", approve=False)
 
 
-@pytest.mark.parametrize("name", ["torchscript", "torch_export", "monai"])
+@pytest.mark.parametrize("name", ["monai", "tensorflow", "torchscript", "torch_export"])
 def test_a_file_that_may_run_code_waits_for_approval(server: Server, tmp_path: Path, name: str) -> None:
     model = BUILDERS[name](tmp_path)
     with zipfile.ZipFile(model.model_file, "a") as archive:

@@ -36,6 +36,7 @@ LIBRARIES = {
     "open_inference": "urllib3",
     "pytorch": "torch",
     "sklearn": "skops",
+    "tensorflow": "tensorflow",
     "torch_export": "torch",
     "torchscript": "torch",
     "xgboost": "xgboost",
@@ -148,7 +149,7 @@ def test_whether_a_file_carries_code_is_told_without_running_any(name: str, tmp_
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("name", ["torchscript", "torch_export"])
+@pytest.mark.parametrize("name", ["tensorflow", "torchscript", "torch_export"])
 def test_what_may_run_code_is_told_from_what_is_never_loaded(name: str, tmp_path: Path) -> None:
     backend = backends.load_backend(name)
     assert backend.carries_code(built(name).model_file)
@@ -201,7 +202,7 @@ def test_masks_are_those_of_a_bare_script_and_come_again(name: str, stored_in_lp
     np.testing.assert_array_equal(channel.image_kji, image_kji)
 
 
-@pytest.mark.parametrize("name", ["torchscript", "torch_export", "onnx", "keras"])
+@pytest.mark.parametrize("name", ["torchscript", "torch_export", "onnx", "keras", "tensorflow"])
 def test_the_same_weights_agree_in_every_format_but_for_rounding(name: str) -> None:
     """A mask may differ where the network's score is within 1e-4 of its threshold; scores are of order 1."""
     image_kji, geometry = a_scan()
@@ -251,7 +252,7 @@ def test_caffe2_itself_is_refused_with_the_way_out() -> None:
         backends.load_backend("Caffe2")
 
 
-@pytest.mark.parametrize("name", ["", "tensorflow", "Phantom"])
+@pytest.mark.parametrize("name", ["", "theano", "Phantom"])
 def test_an_unknown_or_missing_back_end_is_an_error_that_lists_what_is_here(name: str) -> None:
     with pytest.raises(errors.InvalidModel, match=r"There is no back end .*onnx, .*phantom, pytorch"):
         backends.load_backend(name)
@@ -264,7 +265,7 @@ def test_asking_and_checking_imports_no_back_end_s_library() -> None:
         "from segint_grpc.backends.base import ModelSource, StructureSpec\n"
         f"for name, path in {sources!r}.items():\n"
         "    backend = backends.load_backend(name)\n"
-        "    features = {'features': ['intensity']} if name in {VOXEL_WISE!r} else {}\n"
+        f"    features = {{'features': ['intensity']}} if name in {VOXEL_WISE!r} else {{}}\n"
         "    path = pathlib.Path(path)\n"
         "    backend.check(ModelSource('v', (), ('1',), path, parameters=features))\n"
         "    backend.carries_code(path)\n"

@@ -81,7 +81,7 @@ def test_a_device_that_is_none_is_refused(device: Any) -> None:
 
 
 @without_gpu
-@pytest.mark.parametrize("name", ["pytorch", "torchscript", "torch_export", "onnx", "keras"])
+@pytest.mark.parametrize("name", ["pytorch", "torchscript", "torch_export", "onnx", "keras", "tensorflow"])
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_without_a_gpu_auto_is_the_processor(name: str, device: str) -> None:
     model = built(name)
@@ -90,7 +90,7 @@ def test_without_a_gpu_auto_is_the_processor(name: str, device: str) -> None:
 
 
 @without_gpu
-@pytest.mark.parametrize("name", ["pytorch", "torchscript", "torch_export", "onnx", "keras"])
+@pytest.mark.parametrize("name", ["pytorch", "torchscript", "torch_export", "onnx", "keras", "tensorflow"])
 def test_a_gpu_that_is_asked_for_by_name_and_is_not_there_is_an_error(name: str) -> None:
     model = built(name)
     with pytest.raises(errors.InvalidModel, match=r"The device cuda:1 cannot be used .*device to auto"):

@@ -110,8 +110,7 @@ def test_a_channel_each_may_be_an_input_of_its_own_in_the_order_that_is_declared
     assert np.array_equal(predicted(flat, PET, CT, **parameters), expected)
     with pytest.raises(errors.ModelFailure, match=r"takes 2 inputs \(pet, ct\), and would be given 1"):
         predicted(two, CT, PET)
-    with pytest.raises(errors.ModelFailure, match=r"takes 2 inputs .*would be given 1"):
-        predicted(named, CT)
+    refused("inputs have names and no order", named)
 
 
 def _flat_pair() -> tuple[Any, Any]:
@@ -130,11 +129,26 @@ def test_of_several_outputs_those_that_are_named_are_the_masks(tmp_path: Path) -
     above = layers.Identity(name="above")(keras.ops.squeeze(image > 100.0, -1))
     below = layers.Identity(name="below")(keras.ops.squeeze(image < 100.0, -1))
     path = saved(tmp_path / "two.keras", image, {"above": above, "below": below})
-    both = predicted(path)
-    assert np.array_equal(both, [IMAGE_KJI > 100, IMAGE_KJI < 100])
+    refused("outputs have names and no order (above, below)", path)
+    assert np.array_equal(predicted(path, outputs=["below", "above"]), [IMAGE_KJI < 100, IMAGE_KJI > 100])
+    listed = saved(tmp_path / "listed.keras", image, [below, above])
+    assert np.array_equal(predicted(listed), [IMAGE_KJI < 100, IMAGE_KJI > 100])
+    keyed = saved(tmp_path / "ids.keras", image, {"left": below, "bright": above})
+    masks = predicted(keyed)
+    assert np.array_equal(masks["left"], IMAGE_KJI < 100)
+    assert np.array_equal(masks["bright"], IMAGE_KJI > 100)
+    assert np.array_equal(predicted(keyed, outputs="bright"), IMAGE_KJI > 100)
+
     assert np.array_equal(predicted(path, outputs="below"), IMAGE_KJI < 100)
     refused("no output 'beside'; its outputs are above, below", path, outputs=["beside"])
     refused("no input 'scan'; its inputs are image", path, inputs="scan")
+
+
+def test_outputs_of_one_layer_are_told_apart(tmp_path: Path) -> None:
+    image, shared = volume(), layers.Identity(name="shared")
+    path = saved(tmp_path / "m.keras", image, [shared(image > 100.0), shared(image < 100.0)])
+    assert np.array_equal(np.concatenate(predicted(path)), [IMAGE_KJI > 100, IMAGE_KJI < 100])
+    assert np.array_equal(predicted(path, outputs="shared:1")[0], IMAGE_KJI < 100)
 
 
 def test_the_dtype_is_the_model_s_own(tmp_path: Path) -> None:

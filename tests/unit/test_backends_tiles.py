@@ -14,7 +14,7 @@ from segint_grpc.backends.base import BackEnd, TileBackEnd, Tiles
 from segint_grpc.worker.handled_run import HandledRun
 from tests.real_models import STRUCTURES, a_channel, a_scan, built, net
 
-NETWORKS = ("pytorch", "torchscript", "torch_export", "onnx", "keras")
+NETWORKS = ("pytorch", "torchscript", "torch_export", "onnx", "keras", "tensorflow")
 
 HANDLING = ScanHandling(
     input=ScanHandling.Input(orientation="RAS", spacing_mm=[1.0, 1.0, 2.0]),
