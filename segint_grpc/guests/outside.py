@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +23,24 @@ from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.surroundings import Surroundings
 from segint_grpc.guests.packing import pack
 
-PATIENCE_S = 120.0
+PATIENCE_S = 60.0
 """The longest that an interpreter may take to answer; the first import from a slow disk takes its time."""
 SAID_MAX = 500
 
 Stamp = tuple[tuple[str, int], ...]
 
 _PACKAGES = (segint_grpc, generated)
+# The kernel ends it with the server even where it hangs before it runs a line (prctl(2), PR_SET_PDEATHSIG).
+_BEFORE = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+if os.getppid() != int(sys.argv[1]):
+    os._exit(1)
+try:
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(error.strerror)
+"""
 # Any Python since 2.6 can read the first lines, and so say that it is too old.
 _PROGRAM = """\
 import sys
@@ -61,7 +73,8 @@ class Interpreter:
             "surroundings": Surroundings.of(self.name, self.path).facts,
         }
         # Neither what PYTHONPATH names nor the user's own site-packages: the server's are not the group's.
-        return [self.path, "-E", "-s", "-c", _PROGRAM.format(packages=packages, facts=facts) + program]
+        theirs = ["-E", "-s", "-c", _PROGRAM.format(packages=packages, facts=facts) + program]
+        return [sys.executable, "-I", "-S", "-c", _BEFORE, str(os.getpid()), self.path, *theirs]
 
     def stamp(self) -> Stamp:
         """Return what changes when something is installed into its environment, or removed from it."""

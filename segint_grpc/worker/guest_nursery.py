@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors
-from segint_grpc.guests.outside import PATIENCE_S, Interpreter, Stamp
+from segint_grpc.guests.outside import Interpreter, Stamp
 from segint_grpc.worker import messages
 from segint_grpc.worker.brood import Brood
 from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.model_process import ModelProcess
 from segint_grpc.worker.nursery import STOPPING
+
+PATIENCE_S = 120.0
+"""How long a fork server may take until it serves: its libraries may lie on a slow disk."""
 
 _log = logging.getLogger(__name__)
 

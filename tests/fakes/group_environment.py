@@ -37,9 +37,24 @@ GROUPLIB = {
 
             def predict(self, channels, progress):
                 return self.module.predict(channels[0].image_kji, progress)
+
+
+        class Plain(Grouped):
+            summary = "Above 100, without a file."
+
+            def check(self, source):
+                pass
+
+            def load(self, source):
+                pass
+
+            def predict(self, channels, progress):
+                return channels[0].image_kji > 100
     """,
     "grouplib-7.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: grouplib\nVersion: 7.1\n",
-    "grouplib-7.1.dist-info/entry_points.txt": "[segint.backends]\ngrouped = grouplib.back_end:Grouped\n",
+    "grouplib-7.1.dist-info/entry_points.txt": (
+        "[segint.backends]\ngrouped = grouplib.back_end:Grouped\nplain = grouplib.back_end:Plain\n"
+    ),
 }
 
 ABOVE_100 = """

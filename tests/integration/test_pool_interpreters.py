@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -272,6 +273,23 @@ async def test_sigkill_of_the_owner_ends_the_processes_of_an_interpreter_too(
     tmp_path: Path, pythons: dict[str, str]
 ) -> None:
     await asyncio.to_thread(_kill_an_owner, tmp_path, pythons["group"])
+
+
+async def test_sigkill_of_a_server_ends_an_interpreter_that_hangs_at_its_start(
+    pythons: dict[str, str],
+) -> None:
+    await asyncio.to_thread(_kill_one_that_waits_for, pythons["hangs"])
+
+
+def _kill_one_that_waits_for(python: str) -> None:
+    program = (
+        f"from segint_grpc.guests.outside import Interpreter; Interpreter('hangs', {python!r}).versions()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as owner:
+        while not (below := family_of(owner.pid)) or below[0].name() != "sleep":
+            time.sleep(0.01)
+        owner.kill()
+        assert not still_running(below)
 
 
 def _kill_an_owner(folder: Path, python: str) -> None:

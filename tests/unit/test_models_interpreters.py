@@ -89,6 +89,12 @@ async def test_an_interpreter_that_is_broken_keeps_a_version_from_being_activate
     assert not (await models.versions.activate("Liver 1", force=True)).problem
 
 
+async def test_a_back_end_that_is_installed_there_alone_is_offered_without_files(models: Models) -> None:
+    await models.import_family(a_family().SerializeToString())
+    await models.versions.set_runtime("Liver 1", RuntimeRecord("plain", interpreter="group"))
+    assert not (await models.versions.activate("Liver 1", force=True)).problem
+
+
 def test_a_back_end_tells_whether_it_takes_tiles_and_refuses_what_it_cannot_use(python: Path) -> None:
     group, ours = Interpreter("group", str(python)), Interpreter("ours", sys.executable)
     source = ModelSource("v", (), ("1",), module_file=Path(__file__))
