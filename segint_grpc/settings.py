@@ -10,12 +10,12 @@ import difflib
 import os
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from segint_grpc import errors
+from segint_grpc import errors, interpreters
 
 CONFIG_NAME = "segint.toml"
 MIB = 1024 * 1024
@@ -34,9 +34,14 @@ OPEN, TOKEN, NETWORK = CLIENT_MODES = ("open", "token", "network")
 
 
 def _setting(
-    default: Any, explanation: str, *, minimum: float | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    explanation: str,
+    *,
+    minimum: float | None = None,
+    choices: tuple[str, ...] = (),
+    check: Callable[[Any], object] | None = None,
 ) -> Any:
-    metadata = {"explanation": explanation, "minimum": minimum, "choices": choices}
+    metadata = {"explanation": explanation, "minimum": minimum, "choices": choices, "check": check}
     return field(default=default, metadata=metadata)
 
 
@@ -147,6 +152,11 @@ class Settings:
     slot_memory_bytes: int = _setting(
         0, "Address space of one model's process; 0: all of the machine's memory", minimum=0
     )
+    interpreters: tuple[str, ...] = _setting(
+        (),
+        "Other Pythons that a version may name to run in, each NAME=/path/to/bin/python (docs/backends.md)",
+        check=interpreters.parse,
+    )
     warm_models_max: int = _setting(4, "Models kept loaded while idle", minimum=0)
     warm_memory_bytes: int = _setting(
         0, "Memory that loaded models may hold together; 0: half of the machine's", minimum=0
@@ -203,6 +213,11 @@ class Settings:
     def mode(self) -> str:
         """What clients need, one of `CLIENT_MODES`."""
         return self.client_mode or (NETWORK if self.allow else OPEN)
+
+    @property
+    def interpreter_paths(self) -> dict[str, str]:
+        """Name → absolute path of the Pythons in `interpreters`."""
+        return interpreters.parse(self.interpreters)
 
     @property
     def home_path(self) -> Path:
@@ -303,7 +318,17 @@ def _parse(name: str, value: Any, origin: str) -> Any:
     minimum = entry.metadata["minimum"]
     if minimum is not None and not parsed >= minimum:
         raise errors.InvalidSetting(f"{origin}: {name} must be at least {minimum}, not {value!r}.")
+    _check(entry, parsed, origin)
     return parsed
+
+
+def _check(entry: Any, parsed: Any, origin: str) -> None:
+    check = entry.metadata["check"]
+    try:
+        if check is not None:
+            check(parsed)
+    except ValueError as error:
+        raise errors.InvalidSetting(f"{origin}: {entry.name}: {error}.") from None
 
 
 def _convert(kind: Any, value: Any) -> Any:
@@ -317,5 +342,7 @@ def _convert(kind: Any, value: Any) -> Any:
         if not isinstance(value, str):
             raise TypeError
         return value
+    if isinstance(value, dict):
+        value = [f"{key}={_convert(str, entry)}" for key, entry in value.items()]
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(_convert(str, part).strip() for part in parts if part)

@@ -90,6 +90,7 @@ RECORDED: Mapping[str, Row] = {
     "segint.v1.Models/SetRuntime": _version(
         "version.set_runtime",
         backend="runtime.backend",
+        interpreter="runtime.interpreter",
     ),
     "segint.v1.Models/CheckVersion": _version("version.check"),
     "segint.v1.Models/ActivateVersion": _version("version.activate", force="force"),

@@ -119,6 +119,7 @@ def runtime_message(record: RuntimeRecord) -> models_pb2.Runtime:
         parameters=parameters if record.parameters else None,
         check_scan=file_message(record.check_scan) if record.check_scan else None,
         handling=ScanHandling.FromString(record.handling) if record.handling else None,
+        interpreter=record.interpreter,
     )
 
 
@@ -132,6 +133,7 @@ def runtime_record(runtime: models_pb2.Runtime) -> RuntimeRecord:
         parameters=_parameters(runtime.parameters),
         check_scan=file_record(runtime.check_scan) if runtime.HasField("check_scan") else None,
         handling=runtime.handling.SerializeToString(deterministic=True),
+        interpreter=runtime.interpreter,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from segint_grpc import errors
 from segint_grpc.backends import missing_library, require
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.bundle_files import bundle_files
@@ -54,8 +55,13 @@ class Monai:
         wanted_device(source.parameters)
 
     def carries_code(self, path: Path) -> bool:
-        """Return True: a config's expressions are run."""
-        return True
+        """Return whether it is a bundle, whose config's expressions are run; nothing else is loaded."""
+        try:
+            return bool(bundle_files(path))
+        except errors.InvalidModel:
+            return False
+        except OSError:
+            return True
 
     def load(self, source: ModelSource) -> None:
         """Unpack the bundle, make its network and transforms, and read its weights."""

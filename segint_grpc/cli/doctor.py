@@ -11,6 +11,7 @@ import click
 
 from segint_grpc import settings as settings_of
 from segint_grpc.cli.completions import version_ids
+from segint_grpc.cli.doctor_interpreters import check_interpreters
 from segint_grpc.cli.doctor_server import check_server
 from segint_grpc.cli.options import json_option, only_home_option
 from segint_grpc.cli.output import one_line
@@ -38,8 +39,9 @@ COLORS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 def doctor(model_id: str, home: str | None, as_json: bool) -> None:
     """Check disk, home, versions, GPU, certificate, ports, core and gateway, and run a trial job over HTTP.
 
-    Each line says what was found and, after an arrow, what to type next. The trial job's scan is a box of
-    water; the job is deleted afterwards. The exit code is 1 if there is a problem, else 0.
+    The interpreters of that setting are looked at, too. Each line says what was found and, after an arrow,
+    what to type next. The trial job's scan is a box of water; the job is deleted afterwards. The exit code
+    is 1 if there is a problem, else 0.
     """
     findings = []
     for finding in _findings(model_id, home):
@@ -61,6 +63,7 @@ def _findings(model_id: str, home: str | None) -> Iterator[Finding]:
     yield check_home(place)
     yield from check_versions()
     yield check_gpu()
+    yield from check_interpreters(settings)
     yield check_tls(settings)
     yield from check_server(settings, place, model_id)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from generated.segint.v1 import models_pb2
-from segint_grpc import errors
+from segint_grpc import errors, settings
 from segint_grpc.cli.check_view import CheckView
 from segint_grpc.cli.completions import family_names
 from segint_grpc.cli.options import chosen_place, home_option, json_option
@@ -116,7 +116,7 @@ def check(target: str, approve: bool, as_json: bool, home: str | None) -> None:
     server has to run. Your own folder's code just runs, an archive's only with --approve.
     """
     path = Path(target)
-    reports = _check_here(path, approve) if path.exists() else {target: _check_there(target, home)}
+    reports = _check_here(path, approve, home) if path.exists() else {target: _check_there(target, home)}
     if as_json:
         print_json(list(reports.values()))
     for version_id, report in reports.items():
@@ -126,12 +126,17 @@ def check(target: str, approve: bool, as_json: bool, home: str | None) -> None:
             click.echo(f"{version_id} passed its check.")
 
 
-def _check_here(path: Path, approve: bool) -> dict[str, models_pb2.CheckReport]:
-    """Check the package at `path` by a core of its own; returns the reports by version ID."""
+def _check_here(path: Path, approve: bool, home: str | None) -> dict[str, models_pb2.CheckReport]:
+    """Check the package at `path` by a core of its own; returns the reports by version ID.
+
+    It knows the interpreters that the server in `home` knows.
+    """
     with open_package(path) as package:
         if not package.manifest.runtimes:
             raise errors.InvalidModel(f"{path} says of no version what runs it, so nothing can be checked.")
-        with throwaway_core() as home, PackageServer(home) as server, CheckView() as view:
+        named = any(runtime.interpreter for runtime in package.manifest.runtimes.values())
+        interpreters = settings.load({"home": home}).interpreters if named else ()
+        with throwaway_core(interpreters) as own, PackageServer(own) as server, CheckView() as view:
             pushing = Push(server, package, Shown(view, quiet=True))
             pushing.run(PushOptions(approve=approve or path.is_dir()))
             if waiting := pushing.waiting_code():

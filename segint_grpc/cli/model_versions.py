@@ -32,6 +32,7 @@ reason_option = click.option("--reason", default="", help="Why; recorded.")
 @click.option("--model", "model_path", type=FILE_OR_FOLDER, help="The weights: a file, or a whole folder.")
 @click.option("--module", "module_path", type=FILE, help="The Python file that defines the model's class.")
 @click.option("--entry", default="", help="The class to make, where the model file does not say it.")
+@click.option("--interpreter", default="", metavar="NAME", help="Its Python; see the setting interpreters.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
 @click.option("--check-scan", type=FILE, help="A serialized ModelInput on which it finds its structures.")
 @click.option("--as-sent", is_flag=True, help="Drop what its manifest said of its scans and masks.")
@@ -46,6 +47,7 @@ def set_runtime(
     model_path: Path | None,
     module_path: Path | None,
     entry: str,
+    interpreter: str,
     parameters: Sequence[str],
     check_scan: Path | None,
     as_sent: bool,
@@ -60,7 +62,7 @@ def set_runtime(
     VERSION is a draft then. With --approve --activate it is checked and offered in the same step. How it
     wants its scans, which a manifest said (docs/geometry.md), stays as it is unless --as-sent is given.
     """
-    runtime = models_pb2.Runtime(backend=backend, entry=entry)
+    runtime = models_pb2.Runtime(backend=backend, entry=entry, interpreter=interpreter)
     if parameters:
         runtime.parameters.update(dict(map(parse_parameter, parameters)))
     files = {"model_file": model_path, "module_file": module_path, "check_scan": check_scan}

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +17,10 @@ _STOP_S = 10.0
 
 
 @contextmanager
-def throwaway_core() -> Iterator[Home]:
+def throwaway_core(interpreters: Sequence[str] = ()) -> Iterator[Home]:
     """Run a core while the context lasts; gives its home, which goes with it.
+
+    `interpreters` is that setting's value.
 
     Raises:
         StartRefused: the core did not start; the sentence is its own.
@@ -34,7 +36,7 @@ def throwaway_core() -> Iterator[Home]:
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                env={**os.environ, "SEGINT_SLOTS": "1"},
+                env={**os.environ, "SEGINT_SLOTS": "1", "SEGINT_INTERPRETERS": ",".join(interpreters)},
                 pass_fds=(writing,),
                 process_group=0,
             )

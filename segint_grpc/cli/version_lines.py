@@ -25,10 +25,14 @@ def sentence(version: models_pb2.Version) -> str:
 
 
 def runs_on(version: models_pb2.Version) -> str:
-    """Return the back end and the files of `version`; empty where nothing runs it."""
+    """Return the back end, the interpreter where it is not the server's, and the files of `version`.
+
+    Empty where nothing runs it.
+    """
     runtime = version.runtime
     names = (file.name for file in (runtime.model_file, runtime.module_file) if file.name)
-    return " ".join((runtime.backend, *names))
+    place = (f"(interpreter {runtime.interpreter})",) if runtime.interpreter else ()
+    return " ".join((runtime.backend, *place, *names))
 
 
 def state(version: models_pb2.Version) -> str:

@@ -100,6 +100,7 @@ def _entry(runtime: models_pb2.Runtime, placed: Mapping[FileKey, str]) -> Runtim
         parameters=_with_whole_numbers(json_format.MessageToDict(runtime.parameters)),
         check_scan=placed.get(_key(runtime.check_scan), ""),
         handling=runtime.handling if runtime.HasField("handling") else None,
+        interpreter=runtime.interpreter,
     )
 
 

@@ -110,7 +110,7 @@ class Push:
         return self._server.update_family(request)
 
     def _bring_files(self, entry: RuntimeEntry) -> models_pb2.Runtime:
-        runtime = models_pb2.Runtime(backend=entry.backend, entry=entry.entry)
+        runtime = models_pb2.Runtime(backend=entry.backend, entry=entry.entry, interpreter=entry.interpreter)
         if entry.parameters:
             runtime.parameters.update(dict(entry.parameters))
         for field, name in (("model_file", entry.model_file), ("module_file", entry.module_file)):

@@ -50,6 +50,8 @@ class RuntimeRecord:
     """A serialized Radiomics.ModelInput on which the model finds its structures."""
     handling: bytes = b""
     """A serialized segint.v1.ScanHandling; empty where the model gets the volumes as they were sent."""
+    interpreter: str = ""
+    """The Python that runs it, by the name that the setting `interpreters` gives it; empty: the server's."""
 
     @property
     def files(self) -> tuple[FileRecord, ...]:

@@ -69,6 +69,8 @@ _RUNTIME = Template(
 [versions.runtime]
 # One of `segint model backends`.
 backend = "pytorch"
+# An environment of your own: the name that the server's setting `interpreters` gives to its Python.
+# interpreter = "group"
 # The weights: a state dict, safetensors, or a pickled module. This example needs none.
 # model_file = "weights.safetensors"
 # The Python file that defines the model's class, and the class.

@@ -48,6 +48,7 @@ class RuntimeEntry:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     check_scan: str | Mapping[str, str] = ""
     handling: ScanHandling | None = None
+    interpreter: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -195,6 +196,7 @@ def _read_runtime(fields: Fields, channel_ids: list[str]) -> RuntimeEntry | None
         entry=fields.text("entry", ""),
         parameters=fields.table("parameters", _read_parameters, {}),
         check_scan=_read_check_scan(fields, channel_ids),
+        interpreter=fields.text("interpreter", ""),
     )
 
 

@@ -156,6 +156,7 @@ def _runtime_parts(runtime: RuntimeEntry | None) -> list[str]:
         return []
     rows: list[Row] = [
         ("backend", runtime.backend),
+        ("interpreter", runtime.interpreter),
         ("model_file", runtime.model_file),
         ("module_file", runtime.module_file),
         ("entry", runtime.entry),

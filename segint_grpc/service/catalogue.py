@@ -209,7 +209,7 @@ class Catalogue:
         try:
             model = self.describe(record, version, version.runtime)
             self._fitness.check(version.runtime, approved)
-            if not version.runtime.files:
+            if not version.runtime.files and not version.runtime.interpreter:
                 # It costs nothing, and the settings may allow less than when it was set.
                 self._fitness.back_end(version.runtime.backend).check(model.source)
         except errors.SegIntError as error:

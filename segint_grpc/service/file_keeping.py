@@ -141,8 +141,8 @@ class ModelFiles:
         runtimes = [(version.version_id, version.runtime) for version in versions if version.runtime]
         views = []
         for file in self._store.model_files.files():
-            users = {name: runtime.backend for name, runtime in runtimes if file in runtime.files}
-            code = self._fitness.may_carry_code(file, set(users.values()))
+            users = {name: runtime for name, runtime in runtimes if file in runtime.files}
+            code = self._fitness.may_carry_code(file, list(users.values()))
             views.append(StoredFileView(file, tuple(users), code, approvals.get(file.sha256)))
         return views
 

@@ -7,15 +7,19 @@ state that it is in on disk: one that was edited where it lies is another file, 
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from segint_grpc import backends, errors
-from segint_grpc.backends.base import BackEnd
+from segint_grpc.backends.base import BackEnd, ModelSource, TileBackEnd
+from segint_grpc.backends.surroundings import own_back_ends
 from segint_grpc.domain.models import FileRecord, RuntimeRecord
 from segint_grpc.domain.remotes import HERE_ALONE, RemoteRules
+from segint_grpc.guests.outside import Interpreter
+from segint_grpc.interpreters import path_of
 from segint_grpc.store.media import Media
 
 _Stamp = tuple[str, int, int, int]
@@ -33,10 +37,20 @@ class BackEndView:
 class Fitness:
     """Looks at runtimes, and remembers what it found in files as long as these stay as they are."""
 
-    def __init__(self, media: Media, remotes: RemoteRules = HERE_ALONE) -> None:
-        """Look at the files of `media`; `remotes` are the servers elsewhere that the settings allow."""
+    def __init__(
+        self,
+        media: Media,
+        remotes: RemoteRules = HERE_ALONE,
+        interpreters: Mapping[str, str] | None = None,
+    ) -> None:
+        """Look at the files of `media`; `remotes` are the servers elsewhere that the settings allow.
+
+        `interpreters` are those that runtimes may name: name → path.
+        """
         self.remotes = remotes
         self._media = media
+        self._interpreters = interpreters or {}
+        self._ours = own_back_ends()
         self._back_ends: dict[str, BackEnd] = {}
         self._digests: dict[_Stamp, str] = {}
         self._carriers: dict[tuple[str, _Stamp], bool] = {}
@@ -59,10 +73,14 @@ class Fitness:
         """Check that `runtime` may run and could; `approved` holds the SHA-256 of contents that may run code.
 
         Raises:
-            InvalidModel: its back end cannot be used, or a file is missing or not what was stored.
+            InvalidModel: its back end cannot be used, or a file is missing or not what was stored, or its
+                interpreter is.
             NotApproved: a file carries code that is not approved; the message says how to approve it.
         """
-        self.back_end(runtime.backend)
+        if runtime.interpreter:
+            self._interpreter(runtime)
+        else:
+            self.back_end(runtime.backend)
         for file in runtime.files:
             self._check_size(file)
         for file in self.code_files(runtime):
@@ -73,16 +91,35 @@ class Fitness:
                 )
             self._check_content(file)
 
+    def takes_tiles(self, runtime: RuntimeRecord, source: ModelSource) -> bool:
+        """Check that the back end has a use for `source`, and return whether it can run models on tiles.
+
+        Where the runtime names an interpreter, that is asked, which takes a moment.
+
+        Raises:
+            InvalidModel: it has none, or the interpreter cannot run models.
+        """
+        if runtime.interpreter:
+            return self._interpreter(runtime).check(runtime.backend, source)
+        back_end = self.back_end(runtime.backend)
+        back_end.check(source)
+        return isinstance(back_end, TileBackEnd)
+
     def code_files(self, runtime: RuntimeRecord) -> list[FileRecord]:
         """Return those of the runtime's files that carry code; raises InvalidModel as `back_end`."""
         model, module = runtime.model_file, runtime.module_file
-        carriers = [model] if model and self._carries_code(model, runtime.backend) else []
+        carriers = (
+            [model] if model and self._carries_code(model, runtime.backend, runtime.interpreter) else []
+        )
         return [module, *carriers] if module else carriers
 
-    def may_carry_code(self, file: FileRecord, users: Collection[str] = ()) -> bool:
-        """Return whether a stored file is code for one of the back ends `users`, by default for any."""
+    def may_carry_code(self, file: FileRecord, users: Collection[RuntimeRecord] = ()) -> bool:
+        """Return whether a stored file is code for one of `users`, by default for any back end here."""
+        where = {(user.backend, user.interpreter) for user in users} or {(n, "") for n in backends.names()}
         return file.name.endswith(".py") or any(
-            self._carries_code(file, name) for name in users or backends.names() if self._usable(name)
+            self._carries_code(file, name, interpreter)
+            for name, interpreter in where
+            if interpreter or self._usable(name)
         )
 
     def path(self, file: FileRecord | None) -> Path | None:
@@ -105,7 +142,17 @@ class Fitness:
         except errors.InvalidModel:
             return False
 
-    def _carries_code(self, file: FileRecord, back_end: str) -> bool:
+    def _interpreter(self, runtime: RuntimeRecord) -> Interpreter:
+        path = path_of(runtime.interpreter, self._interpreters)
+        interpreter = Interpreter(runtime.interpreter, path)
+        if not os.access(path, os.X_OK):
+            raise errors.InvalidModel(interpreter.failure("there is nothing that can be executed").message)
+        return interpreter
+
+    def _carries_code(self, file: FileRecord, back_end: str, interpreter: str) -> bool:
+        if interpreter and back_end not in self._ours:
+            # What that environment has installed under this name, nobody here can ask.
+            return True
         path = self._media.model_file_path(file)
         key = (back_end, _stamp(path))
         if key not in self._carriers:

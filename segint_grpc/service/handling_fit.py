@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from segint_grpc import errors
-from segint_grpc.backends.base import BackEnd, TileBackEnd
 from segint_grpc.domain.handling import Path, problems
 from segint_grpc.service.catalogue import ResolvedModel
 
 
-def check_handling(model: ResolvedModel, back_end: BackEnd) -> None:
-    """Let a version pass whose handling can be done.
+def check_handling(model: ResolvedModel, takes_tiles: bool) -> None:
+    """Let a version pass whose handling can be done; `takes_tiles` says whether its back end runs tiles.
 
     Raises:
         InvalidModel: names every field that is wrong, and why.
@@ -20,7 +19,7 @@ def check_handling(model: ResolvedModel, back_end: BackEnd) -> None:
         f"{_shown(path)} {sentence}"
         for path, sentence in problems(model.handling, channel_ids, structure_ids)
     ]
-    if model.handling.HasField("inference") and not isinstance(back_end, TileBackEnd):
+    if model.handling.HasField("inference") and not takes_tiles:
         name = model.runtime.backend
         found.append(f"inference is of no use to the back end {name}, which runs whole volumes.")
     if found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -52,12 +52,13 @@ class Models:
         hop: Hop,
         changes: Changes | None = None,
         remotes: RemoteRules = HERE_ALONE,
+        interpreters: Mapping[str, str] | None = None,
     ) -> None:
-        """Work on `store`, one change at a time, and tell `changes` of each; `remotes` as in Fitness."""
+        """Work on `store`, one change at a time, and tell `changes` of each; the rest as in Fitness."""
         self._store = store
         self._hop = hop
         self._changes = changes or Changes()
-        self._fitness = Fitness(store.media, remotes)
+        self._fitness = Fitness(store.media, remotes, interpreters)
         self._catalogue = Catalogue(store, self._fitness)
         self.files = ModelFiles(store, hop, self._fitness, self._changes)
         self.versions = Versions(store, hop, self._catalogue, self._fitness, self._changes)

@@ -63,7 +63,8 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
             context.history.forget(version_id)
 
         changes = Changes(unload, context.board.publish_models)
-        models = Models(store, context.hop, changes, remote_rules(settings))
+        rules = remote_rules(settings)
+        models = Models(store, context.hop, changes, rules, settings.interpreter_paths)
         await models.add_sample_family()
         work = asyncio.Event()
         unpacking = Unpacking(context, work.set)

@@ -132,10 +132,8 @@ class Versions:
             module_file=self._stored(wanted.module_file),
             check_scan=self._stored(wanted.check_scan),
         )
-        back_end = self._fitness.back_end(runtime.backend)
         model = self._catalogue.describe(record, version, runtime)
-        back_end.check(model.source)
-        check_handling(model, back_end)
+        check_handling(model, self._fitness.takes_tiles(runtime, model.source))
         self._store.models.set_runtime(version_id, runtime)
         return self._catalogue.version_view(version_id)
 
@@ -183,7 +181,7 @@ class Versions:
         self._fitness.check(version.runtime, self._store.model_files.approvals())
         # The family's channels and structures may have changed since the runtime was set.
         model = self._catalogue.describe(record, version, version.runtime)
-        check_handling(model, self._fitness.back_end(version.runtime.backend))
+        check_handling(model, self._fitness.takes_tiles(version.runtime, model.source))
 
 
 def _why_not(version: VersionRecord) -> str:

@@ -102,6 +102,7 @@ def _runtime(row: Row, files: dict[int, FileRecord]) -> RuntimeRecord:
         revision=row["revision"],
         check_scan=files.get(row["check_scan"]),
         handling=bytes(row["handling"]),
+        interpreter=row["interpreter"],
     )
 
 

@@ -113,10 +113,13 @@ class ModelStore:
                     parameters=_json(runtime.parameters),
                     check_scan=file_key(transaction, runtime.check_scan),
                     handling=runtime.handling,
+                    interpreter=runtime.interpreter,
                 )
             )
             _make_drafts(transaction, [version_id])
-            facts = ", ".join([runtime.backend, *(f"{file.name} {file.sha256}" for file in runtime.files)])
+            files = (f"{file.name} {file.sha256}" for file in runtime.files)
+            place = [f"interpreter {runtime.interpreter}"] if runtime.interpreter else []
+            facts = ", ".join([runtime.backend, *place, *files])
             name = family.canonical_name
             self._recorder.record(transaction, Act.SET_RUNTIME, name, version_id, facts)
             return find_version(transaction, version_id)[1]

@@ -200,6 +200,7 @@ class RuntimeTable(Model):
     parameters = TextField()
     check_scan = ForeignKeyField(FileTable, null=True)
     handling = BlobField()
+    interpreter = TextField()
 
     class Meta:
         """Peewee's settings of the table."""

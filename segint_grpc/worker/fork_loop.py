@@ -14,7 +14,7 @@ import selectors
 import signal
 import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from segint_grpc import lifeline
@@ -23,14 +23,17 @@ from segint_grpc.worker import kernel, messages
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(control_fd: int, parent: int, preload: Sequence[str]) -> NoReturn:
-    """Import `preload`, say so, and serve the orders of `parent` (a pid) until it is gone."""
+def main(
+    control_fd: int, parent: int, preload: Sequence[str], settle: Callable[[], None] = lambda: None
+) -> NoReturn:
+    """Call `settle`, import `preload`, say so, and serve the orders of `parent` (a pid) until it is gone."""
     os.setsid()
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     # While modules are imported nobody listens to the socket, so the kernel has to end this process.
     lifeline.die_with_parent(parent_pid=parent)
     kernel.adopt_orphans()
+    settle()
     missing = _preload(preload)
     # From here on the socket's end tells, and leaves time to end processes that a model has started.
     kernel.outlive_parent()

@@ -12,10 +12,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from segint_grpc.guests.outside import Interpreter, environment
 from segint_grpc.worker import messages
 
 Listener = Callable[[dict[str, Any] | None], None]
@@ -31,6 +32,7 @@ PRELOAD = (
 """What model processes have imported when they begin; what is missing here is missing there."""
 
 CLOSE_PATIENCE_S = 2.0
+SAID_BYTES = 4096
 
 _PROGRAM = """\
 import sys
@@ -38,22 +40,65 @@ sys.path[:] = {path!r}
 from segint_grpc.worker.fork_loop import main
 main({fd}, {pid}, {preload!r})
 """
+_GUEST_PROGRAM = """\
+from segint_grpc.worker.fork_loop import main
+main({fd}, {pid}, {preload!r}, lambda: inside.settle(facts))
+"""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def start(threads: int = 1, preload: Sequence[str] = PRELOAD) -> ForkServer:
     """Start the fork server without waiting for it; its model processes compute with `threads` threads."""
+
+    def command(fd: int) -> list[str]:
+        program = _PROGRAM.format(path=sys.path, fd=fd, pid=os.getpid(), preload=tuple(preload))
+        return [sys.executable, "-c", program]
+
+    control, process = _started(command, os.environ, threads)
+    return ForkServer(control, process, lambda: start(threads, preload))
+
+
+def start_guest(interpreter: Interpreter, threads: int = 1) -> ForkServer:
+    """Start a fork server that is a process of `interpreter`; what it says before it serves is kept (`said`).
+
+    Raises:
+        OSError: its executable cannot be run.
+    """
+
+    def command(fd: int) -> list[str]:
+        return interpreter.command(_GUEST_PROGRAM.format(fd=fd, pid=os.getpid(), preload=PRELOAD))
+
+    stderr = os.memfd_create("stderr")
+    try:
+        control, process = _started(command, environment(), threads, stderr)
+    except OSError:
+        os.close(stderr)
+        raise
+    return ForkServer(control, process, lambda: start_guest(interpreter, threads), stderr)
+
+
+def _started(
+    command: Callable[[int], list[str]],
+    variables: Mapping[str, str],
+    threads: int,
+    stderr: int | None = None,
+) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Start `command(fd)`, which serves the socket `fd`; return our end of that, and the process."""
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        program = _PROGRAM.format(path=sys.path, fd=theirs.fileno(), pid=os.getpid(), preload=tuple(preload))
-        process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            env=os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)),
-        )
+        try:
+            process = subprocess.Popen(
+                command(theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=[theirs.fileno()],
+                env={**variables, **dict.fromkeys(_THREAD_VARIABLES, str(threads))},
+            )
+        except OSError:
+            control.close()
+            raise
     control.setblocking(False)
-    return ForkServer(control, process, lambda: start(threads, preload))
+    return control, process
 
 
 class ForkServer:
@@ -63,12 +108,20 @@ class ForkServer:
     """
 
     def __init__(
-        self, control: socket.socket, process: subprocess.Popen[bytes], again: Callable[[], ForkServer]
+        self,
+        control: socket.socket,
+        process: subprocess.Popen[bytes],
+        again: Callable[[], ForkServer],
+        stderr: int | None = None,
     ) -> None:
-        """Speak to `process` through `control`; `again` starts another like it."""
+        """Speak to `process` through `control`; `again` starts another like it.
+
+        `stderr` is the file in memory that its standard error goes to, if any; it is closed here.
+        """
         self.start_again = again
         self._control = control
         self._process = process
+        self._stderr = stderr
         self._loop: asyncio.AbstractEventLoop | None = None
         self.serving = False
 
@@ -96,6 +149,13 @@ class ForkServer:
         with contextlib.suppress(OSError):
             self._control.send(messages.pack(messages.KILL, number=number))
 
+    def said(self) -> str:
+        """Return the end of what it has written to a standard error that is kept."""
+        if self._stderr is None:
+            return ""
+        size_bytes = os.fstat(self._stderr).st_size
+        return os.pread(self._stderr, SAID_BYTES, max(0, size_bytes - SAID_BYTES)).decode(errors="replace")
+
     async def close(self) -> None:
         """Kill every model process and end the fork server."""
         self._hang_up()
@@ -108,6 +168,9 @@ class ForkServer:
         finally:
             self._process.kill()
             self._process.wait()
+            if self._stderr is not None:
+                os.close(self._stderr)
+                self._stderr = None
 
     def _hear(self, listener: Listener) -> None:
         try:

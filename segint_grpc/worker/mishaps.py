@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segint_grpc import errors
+from segint_grpc.backends import surroundings
 from segint_grpc.domain.foreign_words import one_line
 from segint_grpc.worker.task import ModelTask
 
@@ -29,13 +30,15 @@ def explain(error: BaseException, model: ModelTask, memory_bytes: int) -> errors
             "(setting slot_memory_bytes)."
         )
     if isinstance(error, errors.InvalidModel):
-        return errors.ModelFailure(f"The model cannot be loaded: {error.message}")
+        return errors.ModelFailure(f"The model cannot be loaded: {error.message}{_absent(error)}")
     if isinstance(error, SystemExit):
         return errors.WorkerDied(f"The model ended its own process with sys.exit({error.code!r:.20}).")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return errors.JobFailure("The disk is full; the job could not be finished.")
     name = type(error).__name__
-    return errors.ModelFailure(f"The model raised {name}{_place(error, model)}{_words(error)}")
+    return errors.ModelFailure(
+        f"The model raised {name}{_place(error, model)}{_words(error)}{_absent(error)}"
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -61,6 +64,15 @@ def _place(error: BaseException, model: ModelTask) -> str:
     own = [frame for frame in frames if model.module_file and frame.filename == str(model.module_file)]
     last = (own or list(frames))[-1:]
     return f" in {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+
+
+def _absent(error: BaseException) -> str:
+    """Return in which interpreter a module was imported in vain, unless it is our own."""
+    here = surroundings.entered()
+    if here is None or not any(isinstance(cause, ModuleNotFoundError) for cause in _chain(error)):
+        return ""
+    line = surroundings.pip_line(here.python)
+    return f" (It runs in the interpreter {here.interpreter}: `{line}` installs libraries there.)"
 
 
 def _words(error: BaseException) -> str:

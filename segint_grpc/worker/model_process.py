@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pickle
 import signal
 import socket
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Result, Stage
 from segint_grpc.domain.progress import Position, clamped
+from segint_grpc.guests.packing import pack
 from segint_grpc.worker import messages
 from segint_grpc.worker.task import LoadTask, RunTask
 
@@ -99,7 +99,7 @@ class ModelProcess:
         except TimeoutError:
             return False
 
-    def note_exit(self, code: int | None, why: str = "") -> None:
+    def note_exit(self, code: int | None, why: errors.SegIntError | None = None) -> None:
         """Take note that the process is gone: `code` as subprocess has it, or None and `why`."""
         if self.exited.done():
             return
@@ -115,11 +115,11 @@ class ModelProcess:
     async def _send(self, task: RunTask | LoadTask) -> None:
         # A process that dies meanwhile breaks the pipe; how it died is told by its exit.
         with contextlib.suppress(OSError, ValueError):
-            await self._loop.sock_sendall(self._connection, pickle.dumps(task))
+            await self._loop.sock_sendall(self._connection, pack(task))
 
-    def _cause(self, code: int | None, why: str) -> errors.SegIntError:
+    def _cause(self, code: int | None, why: errors.SegIntError | None) -> errors.SegIntError:
         if code is None:
-            return errors.RunCutShort(why or "The fork server ended while the job ran.")
+            return why or errors.RunCutShort("The fork server ended while the job ran.")
         if code >= 0 and not self.ready.done():
             return errors.RunCutShort(f"The model's process could not begin (exit code {code}).")
         if code >= 0:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable
 from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors
 from segint_grpc.worker import messages
+from segint_grpc.worker.brood import Brood
 from segint_grpc.worker.fork_server import ForkServer
 from segint_grpc.worker.model_process import ModelProcess
 
@@ -28,13 +27,11 @@ class Nursery:
     """Model processes come from here. A fork server that dies is started anew, with growing pauses."""
 
     def __init__(self, server: ForkServer, log: Path, limits: dict[str, int]) -> None:
-        """Take over `server`; each process gets `log` and `limits` (worker/child.py:Order)."""
+        """Take over `server`; each process gets `log` and `limits` (worker/child.py:main)."""
         self.ready = asyncio.Event()
-        self._server = server
         self._log = log
         self._limits = limits
-        self._numbers = itertools.count(1)
-        self._processes: dict[int, ModelProcess] = {}
+        self._brood = self._around(server)
         self._alive = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause_s = 0.0
@@ -42,9 +39,13 @@ class Nursery:
 
     def open(self) -> None:
         """Begin to listen to the fork server and to probe it."""
-        self._server.listen(self._hear)
+        self._brood.listen()
         self._alive.set()
         self._begin(self._probe())
+
+    def stamp(self) -> Hashable:
+        """Return the state that the environment is in: one and the same as long as the server runs."""
+        return None
 
     async def close(self) -> None:
         """Kill every process (runs get RunCutShort) and end the fork server."""
@@ -54,10 +55,7 @@ class Nursery:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for process in list(self._processes.values()):
-            process.kill(errors.RunCutShort(STOPPING))
-        await self._server.close()
-        self._lose(STOPPING)
+        await self._brood.close(errors.RunCutShort(STOPPING))
 
     async def fork(self, **limits: int) -> ModelProcess:
         """Return a new process, which may not have started yet; waits while there is no fork server.
@@ -72,41 +70,19 @@ class Nursery:
             if self._closed:
                 raise errors.RunCutShort(STOPPING)
             with contextlib.suppress(OSError):
-                return self._fork(self._limits | limits)
+                return self._brood.fork(limits)
             # The fork server has died and its listener does not know yet.
             await asyncio.sleep(0.01)
 
-    def _fork(self, limits: dict[str, int]) -> ModelProcess:
-        ours, theirs = socket.socketpair()
-        number = next(self._numbers)
-        with theirs:
-            try:
-                self._server.fork(number, theirs, self._log, limits)
-            except OSError:
-                ours.close()
-                raise
-        process = ModelProcess(number, ours, self._kill)
-        self._processes[number] = process
-        return process
-
-    def _kill(self, number: int) -> None:
-        self._server.kill(number)
-        if not self._server.serving and number in self._processes:
-            # Both orders wait until the imports are done, however long that takes; nobody else need wait.
-            self._processes.pop(number).note_exit(None, "The run was given up before its process began.")
+    def _around(self, server: ForkServer) -> Brood:
+        return Brood(server, self._log, self._limits, self._hear)
 
     def _hear(self, message: dict[str, Any] | None) -> None:
         if message is None:
             self._restart_soon()
-            return
-        if message["kind"] == messages.READY:
+        elif message["kind"] == messages.READY:
             self._note_missing(message["missing"])
-            return
-        process = self._processes.pop(message["number"], None)
-        if process is None:
-            return
-        process.note_exit(message.get("code"), message.get("text", ""))
-        if message["kind"] == messages.REFUSED:
+        elif message["kind"] == messages.REFUSED:
             self._doubt()
 
     def _note_missing(self, missing: dict[str, str]) -> None:
@@ -120,26 +96,20 @@ class Nursery:
             self._begin(self._probe())
 
     def _restart_soon(self) -> None:
-        _log.error("The fork server has died; its runs are cut short.", extra={"pid": self._server.pid})
+        _log.error("The fork server has died; its runs are cut short.", extra={"pid": self._brood.server.pid})
         self._alive.clear()
-        for process in self._processes.values():
-            process.kill_group()
-        self._lose("The fork server died while the job ran.")
+        self._brood.kill_groups()
+        self._brood.lose(errors.RunCutShort("The fork server died while the job ran."))
         self._doubt()
         self._begin(self._restart())
 
-    def _lose(self, why: str) -> None:
-        for process in list(self._processes.values()):
-            process.note_exit(None, why)
-        self._processes.clear()
-
     async def _restart(self) -> None:
-        await self._server.close()
+        await self._brood.server.close()
         while not self._alive.is_set():
             await self._pause()
             try:
-                self._server = self._server.start_again()
-                self._server.listen(self._hear)
+                self._brood = self._around(self._brood.server.start_again())
+                self._brood.listen()
                 self._alive.set()
             except OSError as error:
                 _log.error("The fork server cannot be started: %s", error.strerror)

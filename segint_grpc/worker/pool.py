@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from generated.radiomics import Model_pb2
-from segint_grpc import errors
+from segint_grpc import errors, interpreters
 from segint_grpc.domain.jobs import Result
+from segint_grpc.guests.outside import Interpreter
 from segint_grpc.home import Home
 from segint_grpc.settings import Settings
 from segint_grpc.worker import kernel, machine
-from segint_grpc.worker.fork_server import ForkServer
+from segint_grpc.worker.fork_server import ForkServer, start_guest
+from segint_grpc.worker.guest_nursery import GuestNursery
 from segint_grpc.worker.model_process import ModelProcess, Report
 from segint_grpc.worker.nursery import Nursery
 from segint_grpc.worker.separate import SeparateProcess
@@ -46,6 +48,8 @@ class PoolOptions:
     warm_memory_bytes: int
     log: Path
     log_max_bytes: int
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    """Name → path of the Pythons, beside the server's own, in which models may run."""
 
     @classmethod
     def of(cls, settings: Settings, home: Home) -> Self:
@@ -58,6 +62,7 @@ class PoolOptions:
             warm_memory_bytes=settings.warm_memory_bytes or memory_bytes // 2,
             log=home.logs / "models.log",
             log_max_bytes=settings.log_max_bytes,
+            interpreters=settings.interpreter_paths,
         )
 
 
@@ -93,6 +98,10 @@ class WorkerPool:
         }
         self.options = options
         self._nursery = Nursery(server, options.log, limits)
+        self._guests = {
+            name: _guests(Interpreter(name, path), options.log, limits)
+            for name, path in options.interpreters.items()
+        }
         self._busy: list[_Seat] = []
         self._idle: list[_Seat] = []
 
@@ -104,8 +113,10 @@ class WorkerPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kill every process (runs see RunCutShort) and end the fork server."""
+        """Kill every process (runs see RunCutShort) and end the fork servers."""
         await self._nursery.close()
+        for guests in self._guests.values():
+            await guests.close()
 
     async def run(self, slot: str, task: RunTask, report: Report) -> Result:
         """Run `task` for `slot`, calling `report(stage, share)` as it goes on.
@@ -149,9 +160,10 @@ class WorkerPool:
         It yields the processor to jobs, and may take no more memory than is free when it starts.
         """
 
-        async def fork() -> ModelProcess:
+        async def fork(model: ModelTask) -> ModelProcess:
             memory_bytes = min(self.options.memory_bytes, machine.free_bytes())
-            return await self._nursery.fork(memory_bytes=memory_bytes, nice=SEPARATE_NICE)
+            nursery = self._nursery_of(model)
+            return await nursery.fork(memory_bytes=memory_bytes, nice=SEPARATE_NICE)
 
         return SeparateProcess(fork)
 
@@ -189,7 +201,8 @@ class WorkerPool:
         return [seat.version_id for seat in self._idle]
 
     async def _take_seat(self, model: ModelTask) -> _Seat:
-        key = model_key(model)
+        nursery = self._nursery_of(model)
+        key = (model_key(model), nursery.stamp())
         for seat in reversed(self._idle):
             if seat.key == key:
                 self._idle.remove(seat)
@@ -197,9 +210,21 @@ class WorkerPool:
         while self._idle and self._memory_bytes() > self.options.warm_memory_bytes:
             await self._dismiss(self._idle[0])
         version_id = Model_pb2.ModelVersion.FromString(model.version).ID
-        seat = _Seat(await self._nursery.fork(memory_bytes=self._allowed_bytes(model)), key, version_id)
+        process = await nursery.fork(memory_bytes=self._allowed_bytes(model))
+        seat = _Seat(process, key, version_id)
         seat.process.exited.add_done_callback(lambda _: self._strike(seat))
         return seat
+
+    def _nursery_of(self, model: ModelTask) -> Nursery | GuestNursery:
+        if not model.interpreter:
+            return self._nursery
+        if model.interpreter not in self._guests:
+            # The setting has changed since the job was taken.
+            try:
+                interpreters.path_of(model.interpreter, self.options.interpreters)
+            except errors.InvalidModel as error:
+                raise errors.ModelFailure(error.message) from None
+        return self._guests[model.interpreter]
 
     def _allowed_bytes(self, model: ModelTask) -> int:
         return min(model.memory_bytes or self.options.memory_bytes, self.options.memory_bytes)
@@ -236,9 +261,15 @@ class WorkerPool:
 
 def model_key(model: ModelTask) -> Hashable:
     """Return what tells one state of a model from another, the state of its files on disk included."""
-    runtime = (model.backend, model.entry, json.dumps(dict(model.parameters), sort_keys=True, default=str))
+    parameters = json.dumps(dict(model.parameters), sort_keys=True, default=str)
+    runtime = (model.backend, model.interpreter, model.entry, parameters)
     files = (_stamp(model.model_file), _stamp(model.module_file))
     return (model.version, model.channel_ids, model.revision, runtime, files)
+
+
+def _guests(interpreter: Interpreter, log: Path, limits: dict[str, int]) -> GuestNursery:
+    threads = limits["threads"]
+    return GuestNursery(interpreter, lambda: start_guest(interpreter, threads), log, limits)
 
 
 def _stamp(path: Path | None) -> tuple[str, int, int, int] | None:

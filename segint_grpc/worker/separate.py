@@ -9,7 +9,7 @@ from typing import Self
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Result
 from segint_grpc.worker.model_process import ModelProcess, Report
-from segint_grpc.worker.task import RunTask
+from segint_grpc.worker.task import ModelTask, RunTask
 
 _DONE = "The check is over."
 
@@ -21,7 +21,7 @@ class SeparateProcess:
     loads the model again. It belongs to no slot and is never kept warm.
     """
 
-    def __init__(self, fork: Callable[[], Awaitable[ModelProcess]]) -> None:
+    def __init__(self, fork: Callable[[ModelTask], Awaitable[ModelProcess]]) -> None:
         """Get processes from `fork`, the first when something is run."""
         self._fork = fork
         self._process: ModelProcess | None = None
@@ -29,7 +29,7 @@ class SeparateProcess:
     async def run(self, task: RunTask, report: Report) -> Result:
         """Run `task`; raises as `WorkerPool.run`. A cancelled caller has the process killed."""
         if self._process is None or self._process.spent or self._process.exited.done():
-            self._process = await self._fork()
+            self._process = await self._fork(task.model)
         try:
             return await self._process.run(task, report)
         except BaseException:

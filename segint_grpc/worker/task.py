@@ -46,6 +46,8 @@ class ModelTask:
     """Where the model file is unpacked, if it is a folder's zip."""
     remotes: RemoteRules = HERE_ALONE
     """Which servers elsewhere the model may send scans to."""
+    interpreter: str = ""
+    """The Python that runs it, by its name in the setting `interpreters`; empty: the server's own."""
 
 
 @dataclass(frozen=True)

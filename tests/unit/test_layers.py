@@ -15,7 +15,18 @@ ROOT = Path(__file__).parents[2]
 
 GROUND = {"generated", "segint_grpc.errors", "segint_grpc.domain"}
 PLUMBING_NAMES = (
-    *("settings", "home", "logs", "lifeline", "locks", "allocator", "networks", "forwarding", "pace"),
+    *(
+        "settings",
+        "interpreters",
+        "home",
+        "logs",
+        "lifeline",
+        "locks",
+        "allocator",
+        "networks",
+        "forwarding",
+        "pace",
+    ),
 )
 PLUMBING = {f"segint_grpc.{name}" for name in PLUMBING_NAMES} | {"segint_grpc"}
 REFUSAL = {"segint_grpc.refusal"}
@@ -31,7 +42,8 @@ MAY_IMPORT = {
     "segint_grpc.forwarding": NOTHING,
     "segint_grpc.networks": {"segint_grpc.errors", "segint_grpc.settings"},
     "segint_grpc.locks": {"segint_grpc.errors"},
-    "segint_grpc.settings": {"segint_grpc.errors"},
+    "segint_grpc.interpreters": {"segint_grpc.errors"},
+    "segint_grpc.settings": {"segint_grpc.errors", "segint_grpc.interpreters"},
     "segint_grpc.tls": {"segint_grpc.errors", "segint_grpc.settings"},
     "segint_grpc.pace": NOTHING,
     "segint_grpc.zips": {"segint_grpc.errors"},
@@ -43,12 +55,15 @@ MAY_IMPORT = {
     "segint_grpc.backends": GROUND | {"segint_grpc.zips"},
     "segint_grpc.backup": GROUND | PLUMBING | {"segint_grpc.serve", "segint_grpc.store"},
     "segint_grpc.preparation": GROUND | {"segint_grpc.backends"},
+    "segint_grpc.guests": GROUND | {"segint_grpc", "segint_grpc.backends"},
     "segint_grpc.worker": GROUND
     | PLUMBING
+    | {"segint_grpc.guests"}
     | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.preparation"},
     "segint_grpc.service": GROUND
     | PLUMBING
     | POOL
+    | {"segint_grpc.guests"}
     | {"segint_grpc.wire", "segint_grpc.backends", "segint_grpc.backup", "segint_grpc.store"},
     "segint_grpc.api": GROUND | PLUMBING | REFUSAL | {"segint_grpc.service", "segint_grpc.tls"},
     "segint_grpc.serve": PLUMBING | {"segint_grpc.errors", "segint_grpc.tls"},
@@ -63,6 +78,7 @@ MAY_IMPORT = {
         "segint_grpc.serve",
         "segint_grpc.backends",
         "segint_grpc.backup",
+        "segint_grpc.guests",
         "segint_grpc.packaging",
         "segint_grpc.zips",
         "segint_grpc.tls",

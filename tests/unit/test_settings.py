@@ -71,6 +71,14 @@ def test_a_list_may_come_as_a_list_or_with_commas(home: Path, given: object) -> 
     assert settings.load({"home": str(home), "allow": given}, {}).allow == ("10.1.0.0/16", "10.2.0.0/16")
 
 
+def test_interpreters_may_come_as_a_table_or_with_commas(home: Path) -> None:
+    write_config(home, '[interpreters]\ngroup = "/opt/group/bin/python"\nold = "/opt/old/bin/python"\n')
+    wanted = {"group": "/opt/group/bin/python", "old": "/opt/old/bin/python"}
+    assert settings.load({"home": str(home)}, {}).interpreter_paths == wanted
+    variable = {"SEGINT_INTERPRETERS": "group=/opt/group/bin/python, old=/opt/old/bin/python"}
+    assert settings.load({}, variable).interpreter_paths == wanted
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -78,6 +86,15 @@ def test_a_list_may_come_as_a_list_or_with_commas(home: Path, given: object) -> 
         ({"SEGINT_SLOTS": "-1"}, "environment: slots must be at least 0, not '-1'"),
         ({"SEGINT_JOB_DEADLINE_S": "nan"}, "environment: job_deadline_s must be at least 1, not 'nan'"),
         ({"SEGINT_LOG_LEVEL": "LOUD"}, "environment: log_level must be one of DEBUG, INFO, WARNING, ERROR"),
+        (
+            {"SEGINT_INTERPRETERS": "/opt/python"},
+            "environment: interpreters: write each as NAME=PATH, a name being of letters, digits and . _ -",
+        ),
+        (
+            {"SEGINT_INTERPRETERS": "group=bin/python"},
+            "interpreters: group needs the absolute path of its python, not 'bin/python'.",
+        ),
+        ({"SEGINT_INTERPRETERS": "a=/x,a=/y"}, "interpreters: a is there twice."),
         ({"SEGINT_SLOT": "2"}, "environment: there is no setting slot. Did you mean slots?"),
     ],
 )

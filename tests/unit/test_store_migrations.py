@@ -243,6 +243,23 @@ def test_jobs_and_runs_from_before_their_stages_were_timed_have_no_times(home: H
         assert [use.voxels for use in store.statistics.memory("Liver")] == [8]
 
 
+def test_versions_from_before_interpreters_could_be_named_run_in_the_server_s_own(home: Home) -> None:
+    migrate(home, START, [step for step in known_migrations() if step.number <= 8])
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.executescript(
+            """INSERT INTO family (id, canonical_name, body, policy, imported_at)
+                VALUES (1, 'Thorax', x'00', 'warn', 5);
+            INSERT INTO version (version_id, family_id, position, state, forced)
+                VALUES ('runs', 1, 0, 'active', 0);
+            INSERT INTO runtime (version_id, backend, entry, parameters)
+                VALUES ('runs', 'phantom', '', '{}');"""
+        )
+    with open_store(home) as store:
+        runtime = store.models.version("runs")[1].runtime
+        assert runtime
+        assert (runtime.backend, runtime.interpreter) == ("phantom", "")
+
+
 def test_jobs_from_before_there_was_a_hurried_setting_run_as_usual(home: Home) -> None:
     migrate(home, START, [step for step in known_migrations() if step.number <= 7])
     with closing(sqlite3.connect(home.database)) as connection:

@@ -120,6 +120,15 @@ def test_a_runtime_is_kept_as_it_was_set(store: Store) -> None:
     assert bare.files == ()
 
 
+def test_the_interpreter_of_a_runtime_is_kept_and_recorded(store: Store) -> None:
+    store.models.import_family("Thorax", ["v1"], b"", WARN)
+    version = store.models.set_runtime("v1", RuntimeRecord("phantom", interpreter="group"))
+    assert version.runtime
+    assert version.runtime.interpreter == "group"
+    assert store.models.version("v1")[1] == version
+    assert list(store.model_events.events())[-1].text == "phantom, interpreter group"
+
+
 def test_a_runtimes_revision_is_never_used_twice(store: Store) -> None:
     revisions = []
     for _ in range(3):

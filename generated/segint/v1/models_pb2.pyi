@@ -210,7 +210,7 @@ class ApproveFileResponse(_message.Message):
     def __init__(self, file: _Optional[_Union[StoredFile, _Mapping]] = ...) -> None: ...
 
 class Runtime(_message.Message):
-    __slots__ = ("backend", "model_file", "module_file", "entry", "parameters", "check_scan", "handling")
+    __slots__ = ("backend", "model_file", "module_file", "entry", "parameters", "check_scan", "handling", "interpreter")
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     MODEL_FILE_FIELD_NUMBER: _ClassVar[int]
     MODULE_FILE_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +218,7 @@ class Runtime(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     CHECK_SCAN_FIELD_NUMBER: _ClassVar[int]
     HANDLING_FIELD_NUMBER: _ClassVar[int]
+    INTERPRETER_FIELD_NUMBER: _ClassVar[int]
     backend: str
     model_file: ModelFile
     module_file: ModelFile
@@ -225,7 +226,8 @@ class Runtime(_message.Message):
     parameters: _struct_pb2.Struct
     check_scan: ModelFile
     handling: _handling_pb2.ScanHandling
-    def __init__(self, backend: _Optional[str] = ..., model_file: _Optional[_Union[ModelFile, _Mapping]] = ..., module_file: _Optional[_Union[ModelFile, _Mapping]] = ..., entry: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., check_scan: _Optional[_Union[ModelFile, _Mapping]] = ..., handling: _Optional[_Union[_handling_pb2.ScanHandling, _Mapping]] = ...) -> None: ...
+    interpreter: str
+    def __init__(self, backend: _Optional[str] = ..., model_file: _Optional[_Union[ModelFile, _Mapping]] = ..., module_file: _Optional[_Union[ModelFile, _Mapping]] = ..., entry: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., check_scan: _Optional[_Union[ModelFile, _Mapping]] = ..., handling: _Optional[_Union[_handling_pb2.ScanHandling, _Mapping]] = ..., interpreter: _Optional[str] = ...) -> None: ...
 
 class SetRuntimeRequest(_message.Message):
     __slots__ = ("version_id", "runtime")
