@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import shutil
 import tempfile
 import textwrap
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -260,9 +261,17 @@ def monai(folder: Path) -> RealModel:
     return RealModel("monai", bare, folder / "two.zip")
 
 
+def nnunet(folder: Path) -> RealModel:
+    """An nnU-Net, as its own export has it."""
+    return cast(RealModel, importlib.import_module("tests.nnunet_models").nnunet(folder))
+
+
 BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
     builder.__name__: builder
-    for builder in (pytorch, torchscript, torch_export, onnx, sklearn, xgboost, open_inference, monai)
+    for builder in (
+        *(pytorch, torchscript, torch_export, onnx, sklearn, xgboost),
+        *(monai, nnunet, open_inference),
+    )
 }
 """Back end → what makes a model of its kind in a folder."""
 

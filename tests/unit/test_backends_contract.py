@@ -31,6 +31,7 @@ from tests.real_models import (
 
 LIBRARIES = {
     "monai": "monai",
+    "nnunet": "nnunetv2",
     "onnx": "onnxruntime",
     "open_inference": "urllib3",
     "pytorch": "torch",
