@@ -1,4 +1,4 @@
-"""A real nnU-Net: planned, trained for a second and exported by nnunetv2 itself, and the bare script that runs it."""
+"""A real nnU-Net: planned, trained for a second and exported by nnunetv2, and the bare script that runs it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def trained(
     with nnunet_folders(folder):
         plans = _planned(folder, dataset)
         for fold in folds:
-            _train(dataset, plans, fold, mirrored)
+            _train(folder / "raw" / DATASET, dataset, plans, fold, mirrored)
     made = folder / "results" / DATASET / f"{TRAINER}__nnUNetPlans__{CONFIGURATION}"
     for name in ("dataset.json", "plans.json", "dataset_fingerprint.json"):
         source = "nnUNetPlans.json" if name == "plans.json" else name
@@ -112,7 +112,11 @@ def truth(image_kji: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _train(
-    dataset: Mapping[str, Any], plans: Mapping[str, Any], fold: int | str, mirrored: tuple[int, ...] | None
+    raw: Path,
+    dataset: Mapping[str, Any],
+    plans: Mapping[str, Any],
+    fold: int | str,
+    mirrored: tuple[int, ...] | None,
 ) -> None:
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -122,7 +126,7 @@ def _train(
     )
     trainer.enable_deep_supervision = False
     trainer.inference_allowed_mirroring_axes = mirrored
-    raw, preprocessed = Path(os.environ["nnUNet_raw"], DATASET), Path(trainer.preprocessed_dataset_folder)
+    preprocessed = Path(trainer.preprocessed_dataset_folder)
     case = (
         sorted(str(path) for path in (raw / "imagesTr").iterdir()),
         str(raw / "labelsTr" / "case.nii.gz"),
