@@ -1,4 +1,4 @@
-"""A real nnU-Net: planned, trained for a second and exported by nnunetv2, and the bare script that runs it."""
+"""A real nnU-Net, planned, trained for a second and exported by nnunetv2, and the bare script for it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,18 @@ def nnunet_folders(folder: Path) -> Iterator[None]:
     """Have nnU-Net train in `folder`, say nothing, and warn of nothing that is its own affair."""
     wanted = {f"nnUNet_{name}": str(folder / name) for name in ("raw", "preprocessed", "results")}
     wanted |= {"nnUNet_compile": "f", "nnUNet_n_proc_DA": "1", "MPLCONFIGDIR": str(folder / "fonts")}
+    wanted |= {"nnUNet_def_n_proc": "1"}
     before = {name: os.environ[name] for name in wanted if name in os.environ}
     os.environ.update(wanted)
+    threads = torch.get_num_threads()
+    # Several of them wait for each other longer than they compute, on cores that have other work.
+    torch.set_num_threads(1)
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        torch.set_num_threads(threads)
         for name in wanted:
             os.environ.pop(name, None)
         os.environ.update(before)
@@ -155,7 +160,7 @@ def _fit(trainer: Any, data: torch.Tensor, seg: torch.Tensor) -> None:
         seg = torch.stack([torch.isin(seg[:, 0], torch.tensor(r)) for r in labels.foreground_regions], 1)
     cut = (..., *(slice(0, size) for size in patch))
     optimizer = torch.optim.Adam(trainer.network.parameters(), 5e-3)
-    for _ in range(150):
+    for _ in range(80):
         optimizer.zero_grad()
         trainer.loss(trainer.network(data[cut]), seg[cut].long()).backward()
         optimizer.step()
