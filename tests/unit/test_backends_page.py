@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from segint_grpc import backends
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.cli.model_versions import parse_parameter
 from segint_grpc.zips.folder import write_folder_zip
+from tests.nnunet_models import trained
 from tests.real_models import CHANNELS, STRUCTURES, a_channel, a_scan, truth
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +55,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, *snippets = blocks("python", EXPORTS)
     (place / "net.py").write_text(network)
     (place / "all.py").write_text("\n".join(snippets))
+    trained(place)
     command = [sys.executable, "-W", "ignore", "all.py"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=100)
+    results = os.environ | {"nnUNet_results": str(place / "results")}
+    done = subprocess.run(
+        command, cwd=place, env=results, capture_output=True, text=True, check=False, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     return place
 
