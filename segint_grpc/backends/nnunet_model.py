@@ -45,12 +45,12 @@ class LoadedNnunet:
         for sentence in self._remarks:
             remark(sentence)
         scan = nnunet_scan([channels[number] for number in self._order], self._letters, nifti=self._nifti)
-        made = self._place.run(lambda: self._segmented(scan, progress))
+        self._predictor.tell(progress)
+        made = self._place.run(lambda: self._segmented(scan))
         progress(1.0)
         return masks_of(scan.laid_back(made), self._labels)
 
-    def _segmented(self, scan: NnunetScan, progress: Callable[[float], None]) -> NDArray[np.integer]:
-        self._predictor.tell(progress)
+    def _segmented(self, scan: NnunetScan) -> NDArray[np.integer]:
         # nnU-Net adds to what it is told of the scan.
         made: NDArray[np.integer] = self._predictor.predict_single_npy_array(
             scan.values, {"spacing": list(scan.spacing_kji_mm)}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
+import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 TILES_SHARE = 0.9
@@ -19,12 +20,19 @@ class TellingPredictor(nnUNetPredictor):  # type: ignore[misc]
         """Have every call of the network counted."""
         self._progress: Callable[[float], None] = lambda share: None
         self._folds_done = self._calls = self._calls_wanted = 0
+        self._share = 0.0
         self.network.register_forward_hook(self._count)
 
     def tell(self, progress: Callable[[float], None]) -> None:
         """Tell the next scan's finished share to `progress`; it never falls within one scan."""
         self._progress = progress
+        self._share = 0.0
+
+    def predict_logits_from_preprocessed_data(self, data: torch.Tensor) -> torch.Tensor:
+        """Return the mean scores of the folds for one prepared scan."""
         self._folds_done = -1
+        scores: torch.Tensor = super().predict_logits_from_preprocessed_data(data)
+        return scores
 
     def _internal_get_sliding_window_slicers(self, image_size: tuple[int, ...]) -> list[Any]:
         # Once for each fold, before its first tile.
@@ -38,7 +46,9 @@ class TellingPredictor(nnUNetPredictor):  # type: ignore[misc]
         # A fold that begins anew, since its scores did not fit into the GPU, counts on from its end.
         self._calls = min(self._calls + 1, self._calls_wanted)
         done = self._folds_done + self._calls / max(1, self._calls_wanted)
-        self._progress(TILES_SHARE * done / len(self.list_of_parameters))
+        # A scan that begins anew, since the GPU was full, has been told of before.
+        self._share = max(self._share, TILES_SHARE * done / len(self.list_of_parameters))
+        self._progress(self._share)
 
 
 class Producer(Thread):

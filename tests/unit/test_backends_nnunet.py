@@ -240,6 +240,15 @@ def test_scores_that_did_not_fit_into_the_gpu_do_not_set_progress_back(
     backend.predict([a_channel(*large_scan())], shares.append)
     assert not faults
     assert shares == sorted(shares)
+    # And where there is no room for the network either, the whole scan begins anew.
+    predictor.tell(shares.append)
+    shares.clear()
+    scan = nnunet_scan([a_channel(*large_scan())], "LPS", nifti=True)
+    for _ in range(2):
+        backend._model._segmented(scan)
+    assert shares == sorted(shares)
+    assert max(shares) == pytest.approx(0.9)
+    backend.predict([a_channel(*large_scan())], shares.append)
     assert shares[-1] == 1
 
 
