@@ -48,7 +48,7 @@ class LoadedNnunet:
         self._predictor.tell(progress)
         made = self._place.run(lambda: self._segmented(scan))
         progress(1.0)
-        return masks_of(scan.laid_back(made), self._labels)
+        return masks_of(np.ascontiguousarray(scan.laid_back(made)), self._labels)
 
     def _segmented(self, scan: NnunetScan) -> NDArray[np.integer]:
         # nnU-Net adds to what it is told of the scan.
