@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -321,19 +321,16 @@ def keras_library() -> Any:
     return importlib.import_module("segint_grpc.backends.keras_library").keras
 
 
+def nnunet(folder: Path) -> RealModel:
+    """An nnU-Net, as its own export has it."""
+    return cast(RealModel, importlib.import_module("tests.nnunet_models").nnunet(folder))
+
+
 BUILDERS: Mapping[str, Callable[[Path], RealModel]] = {
     builder.__name__: builder
     for builder in (
-        pytorch,
-        torchscript,
-        torch_export,
-        onnx,
-        sklearn,
-        xgboost,
-        open_inference,
-        monai,
-        keras,
-        tensorflow,
+        *(pytorch, torchscript, torch_export, onnx, sklearn, xgboost),
+        *(monai, nnunet, keras, tensorflow, open_inference),
     )
 }
 """Back end → what makes a model of its kind in a folder."""

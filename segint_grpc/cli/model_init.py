@@ -32,7 +32,7 @@ _GUESSED = "body_parts: guessed from the names of the structures."
     "source",
     type=click.Path(exists=True, path_type=Path),
     metavar="MODEL",
-    help="A model that tells of itself, a folder or its zip: a MONAI bundle.",
+    help="A model that tells of itself, a folder or its zip: a MONAI bundle or an nnU-Net v2 model.",
 )
 @click.option("--name", help="The model's name; where it is not given, it is asked for.")
 @click.option("--modality", help=f"One of {', '.join(MODALITIES.keys())}.")

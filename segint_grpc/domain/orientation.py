@@ -8,6 +8,7 @@ lay a mask that was found there back on the grid it came from. Nothing is copied
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -24,6 +25,16 @@ PATIENT_AXES = ("left–right", "front–back", "head–feet")
 
 DIRECTIONS = (("right", "left"), ("front", "back"), ("feet", "head"))
 """Where a falling and a growing x, y and z of LPS lead to, in the patient."""
+
+DIRECTIONS_XYZ = {
+    "L": (1.0, 0.0, 0.0),
+    "R": (-1.0, 0.0, 0.0),
+    "P": (0.0, 1.0, 0.0),
+    "A": (0.0, -1.0, 0.0),
+    "S": (0.0, 0.0, 1.0),
+    "I": (0.0, 0.0, -1.0),
+}
+"""The letters of an orientation as LPS directions. A letter says where an axis grows to, as in nibabel."""
 
 
 class Placement(Protocol):
@@ -127,6 +138,20 @@ class Window:
     def _inside(self, shape_kji: tuple[int, int, int]) -> Slices:
         k, j, i = self.shares_kji
         return Window((-k, -j, -i)).common(shape_kji)
+
+
+def arrangement_for(geometry: Geometry, letters: str) -> Arrangement:
+    """Return how a volume of `geometry` is turned so that columns, rows and slices grow to `letters`.
+
+    Each axis goes to the patient's axis that it runs along most, each patient's axis being taken once.
+    """
+    wanted = [DIRECTIONS_XYZ[letter] for letter in reversed(letters)]
+    axes = np.array([geometry.z_axis, geometry.y_axis, geometry.x_axis])
+    cosines = np.array(wanted) @ axes.T
+    orders = itertools.permutations(range(3))
+    k, j, i = max(orders, key=lambda order: sum(abs(cosines[n, axis]) for n, axis in enumerate(order)))
+    back = [bool(cosines[n, axis] < 0) for n, axis in enumerate((k, j, i))]
+    return Arrangement((k, j, i), (back[0], back[1], back[2]))
 
 
 def flip(array_kji: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:

@@ -73,7 +73,7 @@ def _channels(said: Mapping[str, Any]) -> Iterator[OutlinedChannel]:
     ]
     for number, (key, modality, name) in enumerate(named or [("image", "", "image")], start=1):
         about = "" if name == key else f"In the bundle it is {name}."
-        yield OutlinedChannel(str(number), _modalities(modality, name), about)
+        yield OutlinedChannel(str(number), modalities(modality, name), about)
 
 
 def _input_names(one: Mapping[str, Any], key: str) -> list[str]:
@@ -83,8 +83,8 @@ def _input_names(one: Mapping[str, Any], key: str) -> list[str]:
     return [key] * (count if isinstance(count, int) and count > 0 else 1)
 
 
-def _modalities(modality: str, name: str) -> tuple[str, ...]:
-    """Return which images a channel takes, by DICOM's names; none where the bundle does not tell."""
+def modalities(modality: str, name: str) -> tuple[str, ...]:
+    """Return which images a channel takes, by DICOM's names; none where neither word tells."""
     said = modality.strip().casefold()
     if said not in ("mr", "mri"):
         return _KINDS.get(said, _KINDS.get(name.strip().casefold(), ()))

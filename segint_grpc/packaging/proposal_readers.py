@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segint_grpc import errors
-from segint_grpc.packaging import bundle_proposal
+from segint_grpc.packaging import bundle_proposal, nnunet_proposal
 from segint_grpc.packaging.model_contents import ModelContents, contents_of
 from segint_grpc.packaging.proposal import Proposal
 
 READERS: tuple[tuple[str, Callable[[ModelContents], Proposal | None]], ...] = (
     (bundle_proposal.KIND, bundle_proposal.propose),
+    (nnunet_proposal.KIND, nnunet_proposal.propose),
 )
 """What each reads and by which files it knows it, and what proposes."""
 

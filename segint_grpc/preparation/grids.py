@@ -10,36 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segint_grpc.domain.geometry import Geometry, geometry_from
-from segint_grpc.domain.orientation import Arrangement
+from segint_grpc.domain.orientation import DIRECTIONS_XYZ
 
 Shape = tuple[int, int, int]
 
-DIRECTIONS_XYZ = {
-    "L": (1.0, 0.0, 0.0),
-    "R": (-1.0, 0.0, 0.0),
-    "P": (0.0, 1.0, 0.0),
-    "A": (0.0, -1.0, 0.0),
-    "S": (0.0, 0.0, 1.0),
-    "I": (0.0, 0.0, -1.0),
-}
-"""The letters of an orientation as LPS directions. A letter says where an axis grows to, as in nibabel."""
-
 SLACK_VOXELS = 1e-3
 """How much of a voxel may be lost at the ends of a grid rather than add another voxel for it."""
-
-
-def arrangement_for(geometry: Geometry, letters: str) -> Arrangement:
-    """Return how a volume of `geometry` is turned so that columns, rows and slices grow to `letters`.
-
-    Each axis goes to the patient's axis that it runs along most, each patient's axis being taken once.
-    """
-    wanted = [DIRECTIONS_XYZ[letter] for letter in reversed(letters)]
-    axes = np.array([geometry.z_axis, geometry.y_axis, geometry.x_axis])
-    cosines = np.array(wanted) @ axes.T
-    orders = itertools.permutations(range(3))
-    k, j, i = max(orders, key=lambda order: sum(abs(cosines[n, axis]) for n, axis in enumerate(order)))
-    back = [bool(cosines[n, axis] < 0) for n, axis in enumerate((k, j, i))]
-    return Arrangement((k, j, i), (back[0], back[1], back[2]))
 
 
 def respaced(geometry: Geometry, spacing_xyz_mm: Sequence[float]) -> Geometry:

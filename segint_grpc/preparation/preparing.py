@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc.backends.base import Channel
 from segint_grpc.domain.geometry import Geometry
+from segint_grpc.domain.orientation import arrangement_for
 from segint_grpc.preparation import grids, intensity
 from segint_grpc.preparation.cleaning import bounding_box
 from segint_grpc.preparation.resampling import Order, resample, scipy_ndimage
@@ -97,7 +98,7 @@ def prepare(channels: Sequence[Channel], wanted: ScanHandling.Input) -> Prepared
 
 def target_grid(sent: Geometry, wanted: ScanHandling.Input) -> Geometry:
     """Return the grid that a volume of `sent` is brought to, before anything is cropped or padded."""
-    grid = grids.arrangement_for(sent, wanted.orientation).geometry(sent) if wanted.orientation else sent
+    grid = arrangement_for(sent, wanted.orientation).geometry(sent) if wanted.orientation else sent
     spacing = wanted.spacing_mm or (0.0, 0.0, 0.0)
     if wanted.straighten:
         return grids.straightened(grid, wanted.orientation, spacing)

@@ -32,6 +32,7 @@ from tests.real_models import (
 LIBRARIES = {
     "keras": "keras",
     "monai": "monai",
+    "nnunet": "nnunetv2",
     "onnx": "onnxruntime",
     "open_inference": "urllib3",
     "pytorch": "torch",

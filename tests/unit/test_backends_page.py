@@ -19,6 +19,7 @@ from segint_grpc import backends
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.cli.model_versions import parse_parameter
 from segint_grpc.zips.folder import write_folder_zip
+from tests.nnunet_models import trained
 from tests.real_models import CHANNELS, STRUCTURES, a_channel, a_scan, truth
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +55,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, *snippets = blocks("python", EXPORTS)
     (place / "net.py").write_text(network)
     (place / "all.py").write_text("\n".join(snippets))
+    trained(place)
     command = [sys.executable, "-W", "ignore", "all.py"]
     # Keras writes its settings into the home.
-    environment = os.environ | {"KERAS_HOME": str(place), "KERAS_BACKEND": "tensorflow"}
+    places = {"KERAS_HOME": str(place), "nnUNet_results": str(place / "results")}
+    environment = os.environ | places | {"KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(
         command, cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=100
     )
