@@ -40,7 +40,7 @@ class TensorModel:
         self._make = make
         self._layout = wanted_layout(source.parameters)
         self._network: Network | None = None
-        self._place = Place(wanted_device(source.parameters), self._read)
+        self._place = Place(wanted_device(source.parameters), self._read, source.gpu_memory_bytes)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return what the network makes of `channels`, as arrays [k, j, i] or [structure, k, j, i]."""

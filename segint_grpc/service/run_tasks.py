@@ -29,6 +29,7 @@ def model_task(model: ResolvedModel, *, hurried: bool = False) -> ModelTask:
         memory_bytes=model.handling.limits.memory_bytes,
         cache=model.cache,
         remotes=model.remotes,
+        gpu_memory_bytes=model.handling.limits.gpu_memory_bytes,
     )
 
 

@@ -139,6 +139,7 @@ def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:
         parameters=model.parameters,
         cache=model.cache,
         remotes=model.remotes,
+        gpu_memory_bytes=model.gpu_memory_bytes,
     )
 
 

@@ -7,6 +7,8 @@ loaded anew, and the memory of a model that goes really comes back, because its 
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import logging
 from collections.abc import Hashable
@@ -17,6 +19,7 @@ from typing import Self
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
+from segint_grpc.backends import gpus
 from segint_grpc.domain.jobs import Result
 from segint_grpc.home import Home
 from segint_grpc.settings import Settings
@@ -73,11 +76,13 @@ class Loaded:
 
 @dataclass(eq=False)
 class _Seat:
-    """A model process and whose it is."""
+    """A model process and whose it is; `number` is none that another one has, and as low as can be."""
 
     process: ModelProcess
     key: Hashable
     version_id: str
+    number: int
+    gpu_memory_bytes: int = 0
     retired: bool = False
 
 
@@ -95,6 +100,7 @@ class WorkerPool:
         self._nursery = Nursery(server, options.log, limits)
         self._busy: list[_Seat] = []
         self._idle: list[_Seat] = []
+        self._numbers: set[int] = set()
 
     async def __aenter__(self) -> Self:
         """Begin to probe the fork server, without waiting for it (see `ready`, `wait_ready`)."""
@@ -196,10 +202,29 @@ class WorkerPool:
                 return seat
         while self._idle and self._memory_bytes() > self.options.warm_memory_bytes:
             await self._dismiss(self._idle[0])
+        await self._free_gpu(model)
         version_id = Model_pb2.ModelVersion.FromString(model.version).ID
-        seat = _Seat(await self._nursery.fork(memory_bytes=self._allowed_bytes(model)), key, version_id)
-        seat.process.exited.add_done_callback(lambda _: self._strike(seat))
+        number = next(number for number in itertools.count() if number not in self._numbers)
+        self._numbers.add(number)
+        try:
+            process = await self._nursery.fork(memory_bytes=self._allowed_bytes(model), seat=number)
+        except BaseException:
+            self._numbers.discard(number)
+            raise
+        seat = _Seat(process, key, version_id, number)
+        process.exited.add_done_callback(lambda _: self._vacate(seat))
         return seat
+
+    async def _free_gpu(self, model: ModelTask) -> None:
+        """End idle processes, those longest idle first, until a GPU has free what `model` says it needs."""
+        if model.parameters.get("device") == "cpu":
+            return
+        while model.gpu_memory_bytes and any(seat.gpu_memory_bytes for seat in self._idle):
+            free = await asyncio.to_thread(gpus.free_bytes)
+            holders = [seat for seat in self._idle if seat.gpu_memory_bytes]
+            if not free or max(free.values()) >= model.gpu_memory_bytes or not holders:
+                return
+            await self._dismiss(holders[0])
 
     def _allowed_bytes(self, model: ModelTask) -> int:
         return min(model.memory_bytes or self.options.memory_bytes, self.options.memory_bytes)
@@ -217,6 +242,10 @@ class WorkerPool:
         while surplus > 0 and self._idle:
             surplus -= kernel.resident_bytes(self._idle[0].process.pid)
             self._release(self._idle[0])
+
+    def _vacate(self, seat: _Seat) -> None:
+        self._numbers.discard(seat.number)
+        self._strike(seat)
 
     def _strike(self, seat: _Seat) -> None:
         if seat in self._idle:

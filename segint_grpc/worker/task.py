@@ -46,6 +46,8 @@ class ModelTask:
     """Where the model file is unpacked, if it is a folder's zip."""
     remotes: RemoteRules = HERE_ALONE
     """Which servers elsewhere the model may send scans to."""
+    gpu_memory_bytes: int = 0
+    """What the model needs of a GPU, and the most that it gets; 0: nobody has said."""
 
 
 @dataclass(frozen=True)

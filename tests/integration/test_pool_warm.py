@@ -188,6 +188,19 @@ async def test_a_model_that_draws_random_numbers_gives_its_masks_again(
     assert 0.1 < made[0].mean() < 0.9
 
 
+async def test_each_process_has_the_lowest_number_that_no_other_has(bench: Bench) -> None:
+    told = "from segint_grpc.backends import gpus; open({!r}, 'w').write(str(gpus.seat()))"
+    files = {name: bench.folder / name for name in ("first", "second", "third")}
+    models = {name: bench.model(doing(told.format(str(file))), name=name) for name, file in files.items()}
+    async with WorkerPool(fork_server.start(), bench.options()) as pool:
+        for name, number in (("first", "0"), ("second", "1"), ("first", "0")):
+            await run(pool, bench, models[name])
+            assert files[name].read_text() == number
+        await pool.forget("first")
+        await run(pool, bench, models["third"])
+        assert files["third"].read_text() == "0"
+
+
 async def test_libraries_that_are_loaded_later_compute_with_the_slots_share_of_threads(
     shared: WorkerPool, bench: Bench
 ) -> None:

@@ -121,7 +121,7 @@ def test_the_memory_limit_leaves_no_core_dumps(bench: Bench) -> None:
 def test_where_cuda_may_be_the_limit_is_on_what_is_written_and_works_as_well(bench: Bench) -> None:
     program = (
         "import resource, pathlib, mmap, numpy; from segint_grpc.worker import child;"
-        "child.NVIDIA_DRIVER = pathlib.Path('/dev/null'); child.limit_memory(2**28);"
+        "child.gpus.DRIVER = pathlib.Path('/dev/null'); child.limit_memory(2**28);"
         "reserved = mmap.mmap(-1, 2**31, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)\n"
         "try: numpy.ones(2**29, numpy.uint8)\n"
         "except MemoryError: print('out of memory')"
