@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends import gpus
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends.batches import Batches
 from segint_grpc.backends.devices import CPU, go_without, on_gpu, short_of, told, wanted_device
 from segint_grpc.backends.layout import (
     AXES,
@@ -29,6 +30,8 @@ from segint_grpc.backends.remarks import remark
 from segint_grpc.backends.threads import threads
 
 GEOMETRY = "geometry"
+
+T = TypeVar("T")
 
 _ON_CPU = "CPUExecutionProvider"
 _ON_GPU = "CUDAExecutionProvider"
@@ -62,6 +65,8 @@ class OnnxModel:
         device = wanted_device(source.parameters)
         self._session, self._place = _open_on(self._path, device, source.gpu_memory_bytes)
         self._told = told(self._place, source.gpu_memory_bytes)
+        # Nothing to release: single tiles use the arena that the batch has left.
+        self._batches = Batches(_is_memory, lambda: None)
         known = {given.name: given for given in self._session.get_inputs()}
         chosen = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
         self._inputs = [_named(known, name, "input") for name in chosen]
@@ -73,18 +78,25 @@ class OnnxModel:
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, or the outputs as a list of them."""
-        made = self._made(self._feed(channels))
+        feed = self._feed(channels)
+        made = self._guarded(lambda: self._run(feed))
         masks = [self._layout.restored(array) for array in made]
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair."""
-        return self._made({self._inputs[0].name: tiles.values.astype(_dtype(self._inputs[0]))})[0]
+        name, dtype = self._inputs[0].name, _dtype(self._inputs[0])
 
-    def _made(self, feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        if self._place == CPU:
-            return self._run(feed)
-        return on_gpu(lambda: self._run(feed), self._told, _is_memory, self._retreat)
+        def called(values: NDArray[np.float32]) -> NDArray[Any]:
+            return self._run({name: values.astype(dtype)})[0]
+
+        def batched() -> NDArray[Any]:
+            return self._batches.run(called, tiles.values, CPU if self._place == CPU else self._told)
+
+        return self._guarded(batched)
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        return call() if self._place == CPU else on_gpu(call, self._told, _is_memory, self._retreat)
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
         arrays = self._layout.arrays(channels)

@@ -7,11 +7,14 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from segint_grpc.backends import gpus
+from segint_grpc.backends.batches import Batches, Call
 from segint_grpc.backends.devices import CPU, go_without, on_gpu, short_of, told
 from segint_grpc.backends.remarks import remark
 
@@ -32,12 +35,17 @@ class Place:
         self.device = choose(wanted, gpu_memory_bytes)
         self._move = move
         self._name = told(str(self.device), gpu_memory_bytes)
+        self._batches = Batches(is_memory, torch.cuda.empty_cache)
         self._guarded(lambda: move(self.device), self._leave)
 
     def run(self, call: Callable[[], T]) -> T:
         """Return `call()`, without gradients; it looks at `device` anew, since it may be called twice."""
         with torch.inference_mode(), repeatable(self.device):
             return self._guarded(call, self._retreat)
+
+    def run_batch(self, call: Call, values: NDArray[np.float32]) -> NDArray[Any]:
+        """Return `run(call)` of the tiles `values`, in smaller batches where a GPU's memory asks for it."""
+        return self.run(lambda: self._batches.run(call, values, CPU if self.device == _CPU else self._name))
 
     def _guarded(self, call: Callable[[], T], retreat: Callable[[], None]) -> T:
         return call() if self.device == _CPU else on_gpu(call, self._name, is_memory, retreat)

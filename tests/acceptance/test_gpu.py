@@ -194,6 +194,48 @@ async def test_a_full_gpu_is_answered_by_the_processor_a_warning_and_a_new_proce
     assert "full" not in [loaded.version_id for loaded in pool.loaded()]
 
 
+BY_TILES = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, values):
+        where = "cuda" if values.is_cuda else "cpu"
+        with open({told!r}, "a") as told:
+            told.write(where + str(len(values)) + " ")
+        if values.is_cuda:
+            torch.empty(len(values) * {tile}, dtype=torch.uint8, device=values.device)
+        return torch.where(values > 100, 20.0, -20.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("tile", "calls"), [(GIB // 2, "cuda4 cuda1 cuda1 cuda1 cuda1 "), (2 * GIB, "cuda4 cuda1 cpu1 cpu1 ")]
+)
+async def test_a_batch_that_the_gpu_has_no_room_for_runs_tile_by_tile_and_then_on_the_processor(
+    pool: WorkerPool, bench: Bench, tile: int, calls: str
+) -> None:
+    told = bench.folder / "told"
+    handling = ScanHandling(
+        inference=ScanHandling.Inference(mode="MODE_SLIDING_WINDOW", window=[8, 8, 6], tile_batch=4),
+        output=ScanHandling.Output(returns="RETURNS_LOGITS"),
+    )
+    source, name = BY_TILES.format(told=str(told), tile=tile), f"by tiles {tile}"
+    facts: dict[str, Any] = {"handling": handling.SerializeToString(), "gpu_memory_bytes": GIB}
+    model = bench.model(source, name=name, **facts)
+    task = bench.task(model)
+    result = await pool.run("slot-1", task, worker_bench.ignore)
+    assert np.array_equal(worker_bench.masks(task)["1"], bench.image_kji > 100)
+    assert told.read_text().startswith(calls)
+    assert [warning for warning in result.warnings if "did not suffice for 4 tiles at once" in warning]
+    stays = "cpu" not in calls
+    assert (name in [loaded.version_id for loaded in pool.loaded()]) is stays
+    if stays:
+        told.write_text("")
+        again = await pool.run("slot-1", bench.task(model), worker_bench.ignore)
+        assert set(told.read_text().split()) == {"cuda1"}
+        assert not [warning for warning in again.warnings if "did not suffice" in warning]
+
+
 FILLS_BOTH = """
 import torch
 
@@ -251,8 +293,8 @@ async def test_a_version_gets_of_the_gpu_what_it_declares_and_no_more(pool: Work
         above[size] = [limit for limit in (100, 200) if same(task, bench.image_kji > limit)]
     assert above == {GIB // 2: [100], 2 * GIB: [200]}
     assert [warning for warning in result.warnings if "limits.gpu_memory_bytes" in warning] == [
-        "The memory of the GPU (cuda:0, 1.00 GiB of it by limits.gpu_memory_bytes) did not suffice, so the model "
-        "ran on the processor."
+        "The memory of the GPU (cuda:0, 1.00 GiB of it by limits.gpu_memory_bytes) did not suffice, so the "
+        "model ran on the processor."
     ]
 
 
