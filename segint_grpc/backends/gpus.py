@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,9 @@ SEAT = "SEGINT_SEAT"
 
 DRIVER = Path("/dev/nvidiactl")
 """It is there where a GPU can be used."""
+
+DEVICE_FILES = "/dev/nvidia"
+"""How the names of the files begin that a process which uses a GPU has open."""
 
 SHARE_ENOUGH = 0.5
 """Of what the freest GPU has free: with so much a model that declares nothing takes the GPU of its seat."""
@@ -77,6 +81,25 @@ def held_bytes(pid: int) -> int:
     """Return the GPU memory that `pid` holds, CUDA's own included; 0 where it holds none or it is unknown."""
     rows = _asked("--query-compute-apps=pid,used_memory")
     return sum(int(row[1]) * _MIB for row in rows if row[0] == str(pid) and row[1:] and row[1].isdigit())
+
+
+def own_bytes() -> int:
+    """Return the GPU memory that this process holds; torch's alone where nvidia-smi does not know it."""
+    if not any(_opened(name).startswith(DEVICE_FILES) for name in os.listdir("/proc/self/fd")):
+        return 0
+    torch = sys.modules.get("torch")
+    if held := held_bytes(os.getpid()):
+        return held
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    return sum(torch.cuda.memory_reserved(number) for number in range(torch.cuda.device_count()))
+
+
+def _opened(descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
 
 
 def gib(size_bytes: int) -> str:

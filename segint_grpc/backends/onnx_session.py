@@ -26,7 +26,7 @@ from segint_grpc.backends.layout import (
     wanted_layout,
     wanted_names,
 )
-from segint_grpc.backends.remarks import remark
+from segint_grpc.backends.remarks import computes_on, remark
 from segint_grpc.backends.threads import threads
 
 GEOMETRY = "geometry"
@@ -64,6 +64,7 @@ class OnnxModel:
         self._path = source.model_file
         device = wanted_device(source.parameters)
         self._session, self._place = _open_on(self._path, device, source.gpu_memory_bytes)
+        computes_on(self._place)
         self._told = told(self._place, source.gpu_memory_bytes)
         # Nothing to release: single tiles use the arena that the batch has left.
         self._batches = Batches(_is_memory, lambda: None)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segint_grpc.backends import gpus
 from segint_grpc.backends.batches import Batches, Call
 from segint_grpc.backends.devices import CPU, go_without, on_gpu, short_of, told
-from segint_grpc.backends.remarks import remark
+from segint_grpc.backends.remarks import computes_on, remark
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class Place:
         self._name = told(str(self.device), gpu_memory_bytes)
         self._batches = Batches(is_memory, torch.cuda.empty_cache)
         self._guarded(lambda: move(self.device), self._leave)
+        computes_on(str(self.device))
 
     def run(self, call: Callable[[], T]) -> T:
         """Return `call()`, without gradients; it looks at `device` anew, since it may be called twice."""

@@ -19,11 +19,14 @@ from typing import Any
 
 from segint_grpc import errors, logs
 from segint_grpc.backends import gpus, remarks, threads
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.home import private_umask
 from segint_grpc.worker import kernel, messages
 from segint_grpc.worker.job_run import JobRun
 from segint_grpc.worker.mishaps import explain
 from segint_grpc.worker.task import LoadTask, RunTask
+
+LOAD_FACTS = ("seconds", "memory_bytes", "gpu_memory_bytes", "device")
 
 VOLUMES_TOLD_MAX = 512
 """A version with more structures has its volumes left out: a message is one line of limited length."""
@@ -80,8 +83,14 @@ def serve(run: JobRun, task: RunTask | LoadTask, memory_bytes: int) -> bool:
         voxels=result.voxels,
         volumes_ml=dict(result.volumes_ml) if len(result.volumes_ml) <= VOLUMES_TOLD_MAX else {},
         spent=said.spent,
+        load=_told(result.load),
     )
     return not said.spent
+
+
+def _told(load: ModelLoad | None) -> dict[str, Any] | None:
+    """Return `load` as a message has it: without its time, which the store knows."""
+    return {name: getattr(load, name) for name in LOAD_FACTS} if load else None
 
 
 def limit_memory(memory_bytes: int) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from segint_grpc.home import Home
 from segint_grpc.settings import Settings
 from segint_grpc.worker import kernel, machine
 from segint_grpc.worker.fork_server import ForkServer
+from segint_grpc.worker.model_key import model_key
 from segint_grpc.worker.model_process import ModelProcess, Report
 from segint_grpc.worker.nursery import Nursery
 from segint_grpc.worker.separate import SeparateProcess
@@ -125,14 +125,15 @@ class WorkerPool:
         """
         return (await self._served(slot, task, report))[1]
 
-    async def warm_up(self, task: LoadTask) -> Loaded:
+    async def warm_up(self, task: LoadTask) -> tuple[Loaded, Result]:
         """Load a model before its first job, beside the slots; raises as `run`.
 
-        It is kept as after a job: as long as there is room, the others that are idle going first.
+        It is kept as after a job: as long as there is room, the others that are idle going first. The result
+        has what was measured, where it was not loaded already, and what was remarked.
         """
-        seat, _ = await self._served("", task, lambda stage, share: None)
+        seat, result = await self._served("", task, lambda stage, share: None)
         pid = seat.process.pid
-        return Loaded(seat.version_id, pid, kernel.resident_bytes(pid), busy=False)
+        return Loaded(seat.version_id, pid, kernel.resident_bytes(pid), busy=False), result
 
     async def _served(self, slot: str, task: RunTask | LoadTask, report: Report) -> tuple[_Seat, Result]:
         seat = await self._take_seat(task.model)
@@ -146,6 +147,7 @@ class WorkerPool:
             raise
         finally:
             self._busy.remove(seat)
+        seat.gpu_memory_bytes = result.load.gpu_memory_bytes if result.load else seat.gpu_memory_bytes
         self._keep(seat)
         return seat, result
 
@@ -261,20 +263,3 @@ class WorkerPool:
 
     def _memory_bytes(self) -> int:
         return sum(kernel.resident_bytes(seat.process.pid) for seat in self._busy + self._idle)
-
-
-def model_key(model: ModelTask) -> Hashable:
-    """Return what tells one state of a model from another, the state of its files on disk included."""
-    runtime = (model.backend, model.entry, json.dumps(dict(model.parameters), sort_keys=True, default=str))
-    files = (_stamp(model.model_file), _stamp(model.module_file))
-    return (model.version, model.channel_ids, model.revision, runtime, files)
-
-
-def _stamp(path: Path | None) -> tuple[str, int, int, int] | None:
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except OSError:
-        return (str(path), 0, 0, 0)
-    return (str(path), status.st_mtime_ns, status.st_size, status.st_ino)

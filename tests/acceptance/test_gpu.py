@@ -118,6 +118,9 @@ async def test_a_model_computes_on_the_gpu_and_agrees_with_the_processor(
     image_kji, geometry = real_models.a_scan()
     masks, result = await ran(pool, bench, model, device, image_kji)
     assert np.mean(masks != model.bare(image_kji, geometry)) <= SHARE_MAX
+    assert result.load
+    assert result.load.device == "cuda:0"
+    assert result.load.gpu_memory_bytes > 0
     again, _ = await ran(pool, bench, model, device, image_kji)
     np.testing.assert_array_equal(again, masks)
     assert not [warning for warning in result.warnings if "GPU" in warning]

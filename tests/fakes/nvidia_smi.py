@@ -29,6 +29,7 @@ class NvidiaSmi:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self._folder = folder / "nvidia"
         self._folder.mkdir()
+        self.apps = self._folder / "apps"
         program = self._folder / "nvidia-smi"
         program.write_text(PROGRAM.format(folder=self._folder))
         program.chmod(0o700)
@@ -45,9 +46,9 @@ class NvidiaSmi:
     def held(self, by_pid: dict[int, Sequence[int]]) -> None:
         """Have processes hold memory, of each GPU that they are on."""
         rows = [f"{pid}, {size // MIB}\n" for pid, sizes in by_pid.items() for size in sizes]
-        (self._folder / "apps").write_text("".join(rows))
+        self.apps.write_text("".join(rows))
 
     def lose(self) -> None:
         """Answer nothing more, as where the driver is broken."""
         (self._folder / "gpus").unlink()
-        (self._folder / "apps").unlink()
+        self.apps.unlink()
