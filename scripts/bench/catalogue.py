@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "questions": throughput.questions,
     "polls": polls.polls,
     "start": start.start,
+    "second-job": start.second_jobs,
     "upload-memory": footprint.upload,
     "worker-memory": footprint.worker,
     "eight-clients": footprint.eight_clients,

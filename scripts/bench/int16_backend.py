@@ -1,20 +1,15 @@
-"""A back end that thresholds the int16 voxels as they are mapped: what a model costs that copies nothing.
-
-It comes to the server as any back end does that is installed beside it, by an entry point.
-"""
+"""A back end that thresholds the int16 voxels as they are mapped: what a model costs that copies nothing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from scripts.bench.journal import journaled
 from segint_grpc.backends.base import Channel, Masks, ModelSource
 
 NAME = "bench-int16"
 LIMIT_HU = 150
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Int16Threshold:
@@ -38,13 +33,3 @@ class Int16Threshold:
         """Return mask_kji, bool."""
         with journaled(self._journal):
             return channels[0].image_kji > LIMIT_HU
-
-
-def register(folder: Path) -> dict[str, str]:
-    """Make a distribution with the entry point in `folder`; return the environment that finds it."""
-    metadata = folder / "segint_bench-0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: segint-bench\nVersion: 0\n")
-    target = f"{__name__}:{Int16Threshold.__name__}"
-    (metadata / "entry_points.txt").write_text(f"[segint.backends]\n{NAME} = {target}\n")
-    return {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from generated.radiomics import Model_pb2
 from generated.segint.v1 import models_pb2
-from scripts.bench import int16_backend
+from scripts.bench import int16_backend, onnx_backend
 from scripts.bench.journal import Call, last_call
 from scripts.bench.server import SAMPLE, Server
 from segint_grpc.client.administration import Administration
@@ -14,6 +14,7 @@ from segint_grpc.client.administration import Administration
 PHANTOM = SAMPLE
 THRESHOLD_INT32 = "Bench threshold int32"
 THRESHOLD_INT16 = "Bench threshold int16"
+ONNX = "Bench ONNX 2 structures"
 NETS = Path(__file__).with_name("nets.py")
 
 
@@ -36,12 +37,16 @@ def install(server: Server, model: str) -> None:
     """Bring `model` to the server, unless it has it."""
     if model in server.models:
         return
-    count = int(model.split()[1]) if model.endswith("structures") else 1
+    count = int(model.split()[-2]) if model.endswith("structures") else 1
     parameters: dict[str, str | int] = {"journal": str(journal_of(server, model))}
     with Administration(server.home) as administration:
         administration.import_family(_family(model, count).SerializeToString(), "off")
         if model == THRESHOLD_INT16:
             runtime = models_pb2.Runtime(backend=int16_backend.NAME)
+        elif model == ONNX:
+            runtime = models_pb2.Runtime(backend=onnx_backend.NAME)
+            runtime.model_file.CopyFrom(administration.upload(onnx_backend.MODEL))
+            parameters["axes"] = "NCDHW"
         elif model == THRESHOLD_INT32:
             runtime = models_pb2.Runtime(backend="pytorch", entry="Threshold")
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.bench import int16_backend
+from scripts.bench import own_backends
 from scripts.bench.connection import Connection
 from segint_grpc.home import Home
 
@@ -84,7 +84,7 @@ def serving(
     """
     with tempfile.TemporaryDirectory(prefix="segint-bench-") as temporary:
         folder = Path(temporary)
-        environment = {**int16_backend.register(folder), **(environment or {})}
+        environment = {**own_backends.register(folder), **(environment or {})}
         command = (*_limited(address_space_bytes), *SEGINT, "serve", "--home", str(folder / "home"))
         process, address = _start(command, folder / "serve.out", environment)
         try:

@@ -10,7 +10,9 @@ from google.protobuf.struct_pb2 import Struct
 from generated.segint.v1 import models_pb2
 from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import errors
+from segint_grpc.api.timestamps import optional_timestamp
 from segint_grpc.domain.job_statistics import Quantiles, VersionStatistics
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.domain.models import ConstraintPolicy, FileRecord, RuntimeRecord
 from segint_grpc.service import presence
 from segint_grpc.service.family_drafts import Wishes
@@ -74,6 +76,18 @@ def statistics_message(found: VersionStatistics) -> models_pb2.VersionStatistics
         queue_s=_quantiles(found.queue_s) if found.queue_s else None,
         run_s=_quantiles(found.run_s) if found.run_s else None,
         peak_memory_bytes=found.peak_memory_bytes,
+        load=load_message(found.load) if found.load else None,
+    )
+
+
+def load_message(load: ModelLoad) -> models_pb2.ModelLoad:
+    """Return `load` as a message."""
+    return models_pb2.ModelLoad(
+        loaded_at=optional_timestamp(load.loaded_at),
+        seconds=load.seconds,
+        memory_bytes=load.memory_bytes,
+        gpu_memory_bytes=load.gpu_memory_bytes,
+        device=load.device,
     )
 
 

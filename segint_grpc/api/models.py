@@ -165,7 +165,8 @@ class ModelsServicer(models_pb2_grpc.ModelsServicer):
     async def WarmUp(self, request: models_pb2.WarmUpRequest, context: Context) -> models_pb2.WarmUpResponse:
         """Load a version before its first job."""
         warm = await self._runs.warm_up(request.version_id)
-        return models_pb2.WarmUpResponse(seconds=warm.seconds, memory_bytes=warm.memory_bytes)
+        load = messages.load_message(warm.load) if warm.load else None
+        return models_pb2.WarmUpResponse(seconds=warm.seconds, memory_bytes=warm.memory_bytes, load=load)
 
     async def Unload(self, request: models_pb2.UnloadRequest, context: Context) -> models_pb2.UnloadResponse:
         """End a version's idle processes."""

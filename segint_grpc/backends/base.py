@@ -36,6 +36,7 @@ class ModelSource:
 
     `cache` is where the model file, if it is a folder's zip, is unpacked (model_folder.py), and nothing else.
     `remotes` says which servers elsewhere it may send scans to; the settings say so, not the model.
+    `gpu_memory_bytes` is what the version needs of a GPU and may take of it at most; 0 where it does not say.
     """
 
     version_id: str
@@ -47,6 +48,7 @@ class ModelSource:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     cache: Path | None = None
     remotes: RemoteRules = HERE_ALONE
+    gpu_memory_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class BundleModel:
         self._folder = unpacked(source)
         self._outputs = wanted_outputs(source, self._files.metadata)
         self._network: Any = None
-        self._place = Place(wanted_device(source.parameters), self._read)
+        self._place = Place(wanted_device(source.parameters), self._read, source.gpu_memory_bytes)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return StructureID → mask_kji."""

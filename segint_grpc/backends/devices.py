@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from segint_grpc import errors
+from segint_grpc.backends import gpus
 from segint_grpc.backends.remarks import remark
 
 DEVICE = "device"
@@ -36,6 +37,34 @@ def unusable(device: str, why: str) -> errors.InvalidModel:
     return errors.InvalidModel(
         f"The device {device} cannot be used ({why}); set the parameter device to auto."
     )
+
+
+def short_of(place: str, free_bytes: int, need_bytes: int) -> str:
+    """Return why the GPU `place` cannot be used by a version that needs so much of it; empty where it can."""
+    if free_bytes >= need_bytes:
+        return ""
+    wanted = f"limits.gpu_memory_bytes asks for {gpus.gib(need_bytes)}"
+    return f"{place} has {gpus.gib(free_bytes)} free, {wanted}"
+
+
+def go_without(device: str, why: str, *, there: bool, for_now: bool = False) -> None:
+    """Take note that no GPU can be used, which is a remark where `device` is auto and one is `there`.
+
+    `for_now`: it may be otherwise at the next job, so the process ends after this one.
+
+    Raises:
+        InvalidModel: a GPU was asked for by name.
+    """
+    if device != AUTO:
+        raise unusable(device, why)
+    if there:
+        text = f"There is a GPU, but it cannot be used ({why}), so the model runs on the processor."
+        remark(text, spent=for_now)
+
+
+def told(place: str, most_bytes: int) -> str:
+    """Return what messages call the GPU `place`, of which the version may take so much (0: all)."""
+    return f"{place}, {gpus.gib(most_bytes)} of it by limits.gpu_memory_bytes" if most_bytes else place
 
 
 def on_gpu(

@@ -1,13 +1,15 @@
 """ONNX through ONNX Runtime, on the processor or on an NVIDIA GPU.
 
 An ONNX file is data: it can name only operators that the runtime has, and a library with others is never
-loaded. Its weights must be in the file itself, since a version keeps one model file.
+loaded. Its weights are in the file itself, or in files beside it in a folder (onnx_folder.py).
 """
 
 from __future__ import annotations
 
 import importlib
+import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,9 @@ from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
 from segint_grpc.backends.model_file import not_one, only_file
+from segint_grpc.backends.model_folder import unpacked
 from segint_grpc.backends.onnx_file import external_files
+from segint_grpc.backends.onnx_folder import check_folder, graph_name
 
 if TYPE_CHECKING:
     from segint_grpc.backends.onnx_session import OnnxModel
@@ -52,6 +56,9 @@ class Onnx:
         for name in (INPUTS, OUTPUTS):
             wanted_names(source.parameters, name)
         try:
+            if zipfile.is_zipfile(path):
+                check_folder(path)
+                return
             beside = external_files(path)
         except (ValueError, OSError) as error:
             mend = "write one with torch.onnx.export"
@@ -59,7 +66,7 @@ class Onnx:
         if beside:
             raise errors.InvalidModel(
                 f"{path.name} keeps weights in other files ({', '.join(beside)[:200]}), and a version has "
-                f"one model file; save it as one: {_ONE_FILE}"
+                f"one model file; give the folder that holds them all, or save it as one file: {_ONE_FILE}"
             )
 
     def carries_code(self, path: Path) -> bool:
@@ -73,6 +80,9 @@ class Onnx:
             session = importlib.import_module("segint_grpc.backends.onnx_session")
         except ImportError as error:
             raise missing_library("onnx", self.extra, str(error)) from error
+        path = source.model_file
+        if path is not None and zipfile.is_zipfile(path):
+            source = replace(source, model_file=unpacked(source) / graph_name(path))
         self._model = session.OnnxModel(source)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:

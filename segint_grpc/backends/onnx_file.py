@@ -22,6 +22,8 @@ _INSIDE: Mapping[str, Mapping[int, str]] = {
 }
 """Message → number of a field → the message that the field holds, as far as tensors can be in it."""
 
+Data = mmap.mmap | bytes
+
 _DEPTH_MAX = 60
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _IR_VERSION, _GRAPH, _OPSET = 1, 7, 8
@@ -34,17 +36,22 @@ def external_files(path: Path) -> list[str]:
     Raises:
         ValueError: it is no ONNX file.
     """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return external_names(data)
+
+
+def external_names(data: Data) -> list[str]:
+    """Return the names of the files that the tensors of the ONNX model `data` lie in; raises as above."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            found = {number for number, _, _, _ in _fields(data, 0, len(data))}
-            if not {_IR_VERSION, _GRAPH, _OPSET} <= found:
-                raise ValueError("it lacks what every ONNX model has")
-            return sorted(set(_locations(data, "model", 0, len(data), 0)))
+        found = {number for number, _, _, _ in _fields(data, 0, len(data))}
+        if not {_IR_VERSION, _GRAPH, _OPSET} <= found:
+            raise ValueError("it lacks what every ONNX model has")
+        return sorted(set(_locations(data, "model", 0, len(data), 0)))
     except (IndexError, UnicodeDecodeError) as error:
         raise ValueError("it is cut short or no protobuf") from error
 
 
-def _locations(data: mmap.mmap, message: str, start: int, end: int, depth: int) -> Iterator[str]:
+def _locations(data: Data, message: str, start: int, end: int, depth: int) -> Iterator[str]:
     if depth > _DEPTH_MAX:
         raise ValueError("its graphs are nested too deeply")
     for number, kind, first, last in _fields(data, start, end):
@@ -57,7 +64,7 @@ def _locations(data: mmap.mmap, message: str, start: int, end: int, depth: int) 
             yield from _locations(data, inside, first, last, depth + 1)
 
 
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def _fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield number, wire type, first and last byte + 1 of each field's value between `start` and `end`."""
     at = start
     while at < end:
@@ -78,7 +85,7 @@ def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
         yield number, kind, first, at
 
 
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+def _varint(data: Data, at: int) -> tuple[int, int]:
     value, shift = 0, 0
     while shift < 64:
         byte = data[at]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from segint_grpc import errors
+from segint_grpc.backends import gpus
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
-from segint_grpc.backends.devices import AUTO, CPU, on_gpu, unusable, wanted_device
+from segint_grpc.backends.batches import Batches
+from segint_grpc.backends.devices import CPU, go_without, on_gpu, short_of, told, wanted_device
 from segint_grpc.backends.layout import (
     AXES,
     DTYPE,
@@ -24,10 +26,12 @@ from segint_grpc.backends.layout import (
     wanted_layout,
     wanted_names,
 )
-from segint_grpc.backends.remarks import remark
+from segint_grpc.backends.remarks import computes_on, remark
 from segint_grpc.backends.threads import threads
 
 GEOMETRY = "geometry"
+
+T = TypeVar("T")
 
 _ON_CPU = "CPUExecutionProvider"
 _ON_GPU = "CUDAExecutionProvider"
@@ -59,7 +63,11 @@ class OnnxModel:
         assert source.model_file is not None, "check comes before load"
         self._path = source.model_file
         device = wanted_device(source.parameters)
-        self._session, self._place = _open_on(self._path, device)
+        self._session, self._place = _open_on(self._path, device, source.gpu_memory_bytes)
+        computes_on(self._place)
+        self._told = told(self._place, source.gpu_memory_bytes)
+        # Nothing to release: single tiles use the arena that the batch has left.
+        self._batches = Batches(_is_memory, lambda: None)
         known = {given.name: given for given in self._session.get_inputs()}
         chosen = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
         self._inputs = [_named(known, name, "input") for name in chosen]
@@ -71,18 +79,25 @@ class OnnxModel:
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, or the outputs as a list of them."""
-        made = self._made(self._feed(channels))
+        feed = self._feed(channels)
+        made = self._guarded(lambda: self._run(feed))
         masks = [self._layout.restored(array) for array in made]
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair."""
-        return self._made({self._inputs[0].name: tiles.values.astype(_dtype(self._inputs[0]))})[0]
+        name, dtype = self._inputs[0].name, _dtype(self._inputs[0])
 
-    def _made(self, feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        if self._place == CPU:
-            return self._run(feed)
-        return on_gpu(lambda: self._run(feed), self._place, _is_memory, self._retreat)
+        def called(values: NDArray[np.float32]) -> NDArray[Any]:
+            return self._run({name: values.astype(dtype)})[0]
+
+        def batched() -> NDArray[Any]:
+            return self._batches.run(called, tiles.values, CPU if self._place == CPU else self._told)
+
+        return self._guarded(batched)
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        return call() if self._place == CPU else on_gpu(call, self._told, _is_memory, self._retreat)
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
         arrays = self._layout.arrays(channels)
@@ -111,35 +126,60 @@ class OnnxModel:
     def _retreat(self) -> None:
         # The GPU's memory comes back with the old session.
         del self._session
-        self._session, self._place = _open_on(self._path, CPU)
+        self._session, self._place = _open(self._path, [_ON_CPU]), CPU
 
 
-def _open_on(path: Path, device: str) -> tuple[Any, str]:
-    """Return a session for `path` and where it runs: "cpu" or "cuda:N"."""
-    there = _ON_GPU in onnxruntime.get_available_providers()
-    if device == CPU or (device == AUTO and not there):
-        return _open(path, [_ON_CPU]), CPU
-    if not there:
-        raise unusable(device, "this ONNX Runtime was built without CUDA: pip install onnxruntime-gpu")
-    try:
-        return _open_on_gpu(path, device)
-    except errors.InvalidModel:
-        if device != AUTO:
-            raise
-        return _open(path, [_ON_CPU]), CPU
+class _NoGpuError(Exception):
+    """No GPU can be used; `for_now`: it may be otherwise at the next job."""
+
+    def __init__(self, why: str, *, for_now: bool = False) -> None:
+        super().__init__(why)
+        self.for_now = for_now
 
 
-def _open_on_gpu(path: Path, device: str) -> tuple[Any, str]:
+def _open_on(path: Path, device: str, need_bytes: int) -> tuple[Any, str]:
+    """Return a session for `path` and where it runs: "cpu" or "cuda:N".
+
+    A GPU has `need_bytes` free, as far as nvidia-smi knows, and gives no more; where it is 0, any will do.
+    """
+    if device != CPU:
+        try:
+            return _open_on_gpu(path, _gpu_for(device, need_bytes), need_bytes)
+        except _NoGpuError as error:
+            go_without(device, str(error), there=gpus.DRIVER.exists(), for_now=error.for_now)
+    return _open(path, [_ON_CPU]), CPU
+
+
+def _gpu_for(device: str, need_bytes: int) -> int:
+    """Return the number of the GPU to take."""
+    if _ON_GPU not in onnxruntime.get_available_providers():
+        raise _NoGpuError("this ONNX Runtime was built without CUDA: pip install onnxruntime-gpu")
+    gpus.number_alike()
+    free = gpus.free_bytes()
+    asked = device.partition(":")[2]
+    number = int(asked) if asked else gpus.candidates(max(1, len(free)), need_bytes, free)[0]
+    if shortage := short_of(f"cuda:{number}", free.get(number, need_bytes), need_bytes):
+        raise _NoGpuError(shortage, for_now=True)
+    return number
+
+
+def _open_on_gpu(path: Path, number: int, need_bytes: int) -> tuple[Any, str]:
     # CUDA's libraries may have come with torch or from packages of their own.
     onnxruntime.preload_dlls()
-    number = device.partition(":")[2] or "0"
-    gpu = (_ON_GPU, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})
+    facts = {"device_id": str(number), "cudnn_conv_algo_search": "HEURISTIC"}
+    gpu = (_ON_GPU, facts | ({"gpu_mem_limit": str(need_bytes)} if need_bytes else {}))
     providers: list[Any] = [gpu, _ON_CPU]
     place = f"cuda:{number}"
-    session = on_gpu(lambda: _open(path, providers), place, _is_memory, lambda: providers.remove(gpu))
-    if gpu in providers and _ON_GPU not in session.get_providers():
-        raise unusable(device, "ONNX Runtime could not start CUDA; the models' log says why")
-    return session, place if gpu in providers else CPU
+
+    def leave() -> None:
+        providers.remove(gpu)
+
+    session = on_gpu(lambda: _open(path, providers), told(place, need_bytes), _is_memory, leave)
+    if gpu not in providers:
+        return session, CPU
+    if _ON_GPU not in session.get_providers():
+        raise _NoGpuError("ONNX Runtime could not start CUDA; the models' log says why")
+    return session, place
 
 
 def _open(path: Path, providers: list[Any]) -> Any:

@@ -13,10 +13,11 @@ SENTENCE_MAX = 300
 
 @dataclass
 class Remarks:
-    """What was said during one run; `spent`: this process should run nothing more."""
+    """What was said during one run; `spent`: this process should run nothing more; `device`: where it ran."""
 
     sentences: list[str] = field(default_factory=list)
     spent: bool = False
+    device: str = ""
 
 
 _heard: ContextVar[Remarks | None] = ContextVar("remarks", default=None)
@@ -31,6 +32,19 @@ def heard() -> Iterator[Remarks]:
         yield remarks
     finally:
         _heard.reset(token)
+
+
+def computes_on(device: str) -> None:
+    """Say where the model computes from now on: "cpu", "cuda:0"."""
+    remarks = _heard.get()
+    if remarks is not None:
+        remarks.device = device
+
+
+def device() -> str:
+    """Return where the model computes, as it was said of the present run; empty where nobody has."""
+    remarks = _heard.get()
+    return remarks.device if remarks is not None else ""
 
 
 def remark(sentence: str, *, spent: bool = False) -> None:

@@ -40,7 +40,7 @@ class TensorModel:
         self._make = make
         self._layout = wanted_layout(source.parameters)
         self._network: Network | None = None
-        self._place = Place(wanted_device(source.parameters), self._read)
+        self._place = Place(wanted_device(source.parameters), self._read, source.gpu_memory_bytes)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return what the network makes of `channels`, as arrays [k, j, i] or [structure, k, j, i]."""
@@ -96,12 +96,15 @@ def to_array(made: torch.Tensor) -> NDArray[Any]:
 def run_tiles(place: Place, call: Callable[..., Any], tiles: Tiles) -> NDArray[Any]:
     """Return what `call` makes of `tiles` at `place`; of several results (deep supervision), the first."""
 
-    def called() -> Any:
-        values = torch.from_numpy(np.ascontiguousarray(tiles.values)).to(place.device)
+    def called(values: NDArray[np.float32]) -> NDArray[Any]:
+        tensor = torch.from_numpy(np.ascontiguousarray(values)).to(place.device)
         with torch.autocast(place.device.type, torch.bfloat16, enabled=tiles.mixed_precision):
-            return call(values)
+            return _scores(call(tensor))
 
-    made = place.run(called)
+    return place.run_batch(called, tiles.values)
+
+
+def _scores(made: Any) -> NDArray[Any]:
     made = next(iter(made)) if isinstance(made, list | tuple) and len(made) else made
     if isinstance(made, np.ndarray):
         return made

@@ -26,12 +26,19 @@ _TENSOR_NAMES = (torch.Tensor, "torch.Tensor", "Tensor")
 class TorchModel:
     """A loaded model and how it wants to be called."""
 
-    def __init__(self, model: Callable[..., Any], wants: str | None = None, device: str = AUTO) -> None:
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        wants: str | None = None,
+        device: str = AUTO,
+        gpu_memory_bytes: int = 0,
+    ) -> None:
         """Call `model` with arrays or tensors: as `wants` says, else as it declares, else with arrays.
 
         A model that gets arrays makes tensors of them itself, so AUTO leaves it where it is.
         """
         self._model = model
+        self._gpu_memory_bytes = gpu_memory_bytes
         forward = model.forward if isinstance(model, torch.nn.Module) else model
         self._parameters = inspect.signature(forward).parameters
         declared = getattr(model, "segint_input", None) or self._annotated()
@@ -39,7 +46,7 @@ class TorchModel:
         self._moved = False
         self._wanted = device
         self._tiles_place: Place | None = None
-        self._place = Place(CPU if device == AUTO and not self._tensors else device, self._move)
+        self._place = self._at(CPU if device == AUTO and not self._tensors else device)
 
     def __call__(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return what the model makes of `channels`, each an image_kji of its own to change at will.
@@ -57,6 +64,9 @@ class TorchModel:
         wanted = {name: value for name, value in offered.items() if name in self._parameters}
         return cast(Masks, self._model(*images, **wanted))
 
+    def _at(self, device: str) -> Place:
+        return Place(device, self._move, self._gpu_memory_bytes)
+
     def _move(self, device: torch.device) -> None:
         # One that is meant for the processor stays where it may have put itself.
         if isinstance(self._model, torch.nn.Module) and (device.type != CPU or self._moved):
@@ -68,7 +78,7 @@ class TorchModel:
         called = getattr(self._model, "coarse", self._model) if tiles.coarse else self._model
         if self._tiles_place is None:
             # Tiles are tensors, whatever the model would be given for a whole volume.
-            self._tiles_place = self._place if self._tensors else Place(self._wanted, self._move)
+            self._tiles_place = self._place if self._tensors else self._at(self._wanted)
         return run_tiles(self._tiles_place, called, tiles)
 
     def _annotated(self) -> str:
@@ -103,7 +113,7 @@ def load(source: ModelSource) -> TorchModel:
         model, device = _callable(loaded), wanted_device(arguments)
     if isinstance(model, torch.nn.Module):
         model.eval()
-    return TorchModel(model, source.parameters.get(_INPUT), device)
+    return TorchModel(model, source.parameters.get(_INPUT), device, source.gpu_memory_bytes)
 
 
 def _takes_device(maker: Any) -> bool:

@@ -22,6 +22,7 @@ from segint_grpc.client.package_push import failure
 from segint_grpc.client.package_server import PackageServer
 
 MIB = 1024 * 1024
+LOAD = ("Load s", "Held MiB")
 
 reason_option = click.option("--reason", default="", help="Why; recorded.")
 
@@ -133,7 +134,8 @@ def warm(version_id: str, as_json: bool, home: str | None) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{version_id} is loaded: {answer.seconds:.1f} s, {answer.memory_bytes / MIB:.0f} MiB.")
+        held = f"{answer.memory_bytes / MIB:.0f} MiB{_on_gpu(answer.load)}"
+        click.echo(f"{version_id} is loaded: {answer.seconds:.1f} s, {held}.")
 
 
 @click.command("unload")
@@ -154,13 +156,16 @@ def unload(version_id: str, as_json: bool, home: str | None) -> None:
 @json_option
 @home_option
 def stats(version_id: str, as_json: bool, home: str | None) -> None:
-    """Show how the jobs of VERSION, or of every version, went. Times: median and 95th percentile."""
+    """Show how the jobs of VERSION, or of every version, went. Times: median and 95th percentile.
+
+    "Load s" and "Held MiB" are of its last load: how long it took, and what its process held then.
+    """
     with connect(home) as server:
         found = server.statistics(version_id)
     if as_json:
         print_json(found)
         return
-    headings = ("Version", "Jobs", "Succeeded", "Failed", "Cancelled", "Queue s", "Run s", "Peak MiB")
+    headings = ("Version", "Jobs", "Succeeded", "Failed", "Cancelled", "Queue s", "Run s", "Peak MiB", *LOAD)
     print_table(headings, [_row(statistics) for statistics in found])
 
 
@@ -216,7 +221,15 @@ def _row(found: models_pb2.VersionStatistics) -> tuple[str, ...]:
         _times(found.queue_s) if found.HasField("queue_s") else "",
         _times(found.run_s) if found.HasField("run_s") else "",
         f"{found.peak_memory_bytes / MIB:.0f}" if found.peak_memory_bytes else "",
+        f"{found.load.seconds:.2f}" if found.HasField("load") else "",
+        f"{found.load.memory_bytes / MIB:.0f}{_on_gpu(found.load)}" if found.HasField("load") else "",
     )
+
+
+def _on_gpu(load: models_pb2.ModelLoad) -> str:
+    """Return what a load has taken of a GPU, to go after what it took otherwise."""
+    held = f"{load.gpu_memory_bytes / MIB:.0f} MiB " if load.gpu_memory_bytes else ""
+    return f", {held}on {load.device}" if load.device.startswith("cuda") else ""
 
 
 def _times(found: models_pb2.Quantiles) -> str:

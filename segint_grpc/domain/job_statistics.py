@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from segint_grpc.domain.model_load import ModelLoad
+
 RUNS_REMEMBERED = 200
 """How many of a version's runs say what is usual for it: enough, and few enough to follow a change."""
 
@@ -31,7 +33,8 @@ class VersionStatistics:
 
     `failures` counts by the API's error codes. `queue_s` is the time from the post to the first run of the
     jobs that came so far, `run_s` that of the runs that succeeded; None where there is none yet.
-    `peak_memory_bytes` is the most that a run took, 0 where nothing was measured.
+    `peak_memory_bytes` is the most that a run took, 0 where nothing was measured. `load` is the last one,
+    None where none is known.
     """
 
     version_id: str
@@ -42,3 +45,4 @@ class VersionStatistics:
     queue_s: Quantiles | None = None
     run_s: Quantiles | None = None
     peak_memory_bytes: int = 0
+    load: ModelLoad | None = None

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from segint_grpc import errors
 from segint_grpc.domain.access import ANONYMOUS
+from segint_grpc.domain.model_load import ModelLoad
 
 
 class JobState(StrEnum):
@@ -150,6 +151,7 @@ class Result:
 
     What was measured on the way: the run's memory, the voxels of all its channels together, each mask's
     volume in millilitres by StructureID, and how long the stages took; 0 and nothing where it was not.
+    `load` is there where the run had to load its model.
     """
 
     size_bytes: int
@@ -159,6 +161,7 @@ class Result:
     voxels: int = 0
     volumes_ml: Mapping[str, float] = field(default_factory=dict)
     times: StageTimes = field(default_factory=StageTimes)
+    load: ModelLoad | None = None
 
 
 def new_job_id() -> str:

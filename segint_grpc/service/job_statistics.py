@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from segint_grpc import errors
 from segint_grpc.domain.job_statistics import MemoryUse, VersionStatistics
 from segint_grpc.service.context import ServiceContext
@@ -39,4 +41,6 @@ class Statistics:
             text = f"There is no version {version_id!r}; there is {known}."
             raise errors.UnknownModel(text, version_id, here)
         shown = [version_id] if version_id else list(dict.fromkeys([*here, *measured]))
-        return [measured.get(name, VersionStatistics(name)) for name in shown]
+        loads = self._store.versions.loads(version_id)
+        counted = [measured.get(name, VersionStatistics(name)) for name in shown]
+        return [replace(one, load=loads.get(one.version_id)) for one in counted]

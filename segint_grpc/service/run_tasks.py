@@ -30,6 +30,7 @@ def model_task(model: ResolvedModel, *, hurried: bool = False) -> ModelTask:
         cache=model.cache,
         remotes=model.remotes,
         interpreter=model.runtime.interpreter,
+        gpu_memory_bytes=model.handling.limits.gpu_memory_bytes,
     )
 
 

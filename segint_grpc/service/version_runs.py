@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from generated.segint.v1.models_pb2 import CheckVersionResponse
 from segint_grpc import errors, logs
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.gate import Gate
 from segint_grpc.service.models import Models
@@ -23,10 +24,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WarmedUp:
-    """How long loading took, and what the loaded model's process holds."""
+    """How long it took, and what its process holds; `load` is there only where it was not loaded yet."""
 
     seconds: float
     memory_bytes: int
+    load: ModelLoad | None = None
 
 
 class VersionRuns:
@@ -35,6 +37,8 @@ class VersionRuns:
     def __init__(self, context: ServiceContext, models: Models, pool: WorkerPool, gate: Gate) -> None:
         """Run in processes of `pool`; checks are `gate`'s."""
         self._deadline_s = context.settings.job_deadline_s
+        self._store = context.store
+        self._hop = context.hop
         self._models = models
         self._pool = pool
         self._gate = gate
@@ -68,20 +72,22 @@ class VersionRuns:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._deadline_s):
-                loaded = await self._pool.warm_up(LoadTask(logs.request_id.get(), model_task(model)))
+                loaded, result = await self._pool.warm_up(LoadTask(logs.request_id.get(), model_task(model)))
         except TimeoutError:
             raise errors.DeadlineExceeded(
                 f"The model was not loaded within {self._deadline_s:g} s (setting job_deadline_s)."
             ) from None
         except errors.RunCutShort as error:
             raise errors.Unavailable(error.message) from None
+        if result.load:
+            await self._hop.run(self._store.versions.keep_load, version_id, result.load, self._store.now())
         if loaded.pid not in [kept.pid for kept in self._pool.loaded()]:
-            raise errors.Exhausted(
-                f"{version_id!r} can be loaded but not kept so: the settings warm_models_max and "
-                "warm_memory_bytes leave no room for it."
+            why = " ".join(result.warnings) or (
+                "the settings warm_models_max and warm_memory_bytes leave no room for it."
             )
+            raise errors.Exhausted(f"{version_id!r} can be loaded but not kept so: {why}")
         log.info("version warmed up", extra={"model": version_id, "pid": loaded.pid})
-        return WarmedUp(time.monotonic() - began, loaded.memory_bytes)
+        return WarmedUp(time.monotonic() - began, loaded.memory_bytes, result.load)
 
     async def unload(self, version_id: str) -> int:
         """End the idle processes of a version, and the busy ones after their job; return how many were idle.

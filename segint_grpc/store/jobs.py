@@ -15,6 +15,7 @@ from segint_grpc.store.database import Row, Transaction
 from segint_grpc.store.job_queries import JobReader, count_unfinished, count_unfinished_of, find_job
 from segint_grpc.store.job_rows import job_of
 from segint_grpc.store.lifecycle import Change
+from segint_grpc.store.loads import keep_load
 from segint_grpc.store.prepared import Prepared, slot
 from segint_grpc.store.schema import JobTable
 
@@ -132,6 +133,7 @@ class JobStore(JobReader):
             row = lifecycle.advance(transaction, lease.job_id, change, now, lease)
             lifecycle.keep_volumes(transaction, lease, result.volumes_ml)
             lifecycle.warn(transaction, lease.job_id, now, result.warnings)
+            keep_load(transaction, row["model_id"], result.load, now)
             return job_of(transaction, row)
 
     def fail(self, lease: Lease, code: str, text: str) -> Job:

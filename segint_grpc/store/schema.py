@@ -223,6 +223,22 @@ class CheckTable(Model):
         table_name = "version_check"
 
 
+class LoadTable(Model):
+    """The last load of each version; see domain/model_load.py."""
+
+    version = ForeignKeyField(VersionTable, primary_key=True, on_delete="CASCADE")
+    loaded_at = MomentField()
+    seconds = DoubleField()
+    memory_bytes = BigIntegerField()
+    gpu_memory_bytes = BigIntegerField()
+    device = TextField()
+
+    class Meta:
+        """Peewee's settings of the table."""
+
+        table_name = "version_load"
+
+
 class ApprovalTable(Model):
     """Contents of files whose code may run, by SHA-256; kept when the file goes."""
 
@@ -315,6 +331,7 @@ TABLES: tuple[type[Model], ...] = (
     FileTable,
     RuntimeTable,
     CheckTable,
+    LoadTable,
     ApprovalTable,
     ModelEventTable,
     OpinionTable,

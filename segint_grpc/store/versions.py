@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from segint_grpc import errors
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.domain.models import CheckRecord, FamilyRecord, VersionRecord
 from segint_grpc.domain.versions import Act, after
 from segint_grpc.store.database import Database, Transaction
+from segint_grpc.store.loads import keep_load, loads
 from segint_grpc.store.model_events import Recorder
 from segint_grpc.store.model_rows import find_version, load_families
 from segint_grpc.store.schema import CheckTable, FamilyTable, VersionTable
@@ -42,6 +46,16 @@ class VersionStore:
             transaction.change(CheckTable.delete().where(CheckTable.version == version_id))
             transaction.change(CheckTable.insert(version=version_id, **columns))
             return self._act(transaction, version_id, act, text, version.forced)
+
+    def keep_load(self, version_id: str, load: ModelLoad, at: datetime) -> None:
+        """Keep what a load took, in place of the one before; without effect where the version is gone."""
+        with self._database.write() as transaction:
+            keep_load(transaction, version_id, load, at)
+
+    def loads(self, version_id: str = "") -> dict[str, ModelLoad]:
+        """Return the last load of a version, or of every one where it is empty, by version id."""
+        with self._database.read() as transaction:
+            return loads(transaction, version_id)
 
     def act(self, version_id: str, act: Act, text: str = "", forced: bool = False) -> VersionRecord:
         """Do `act` to a version; `text` says why, `forced` whether a passed check is lacking.

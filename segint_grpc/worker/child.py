@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors, logs
-from segint_grpc.backends import remarks, threads
+from segint_grpc.backends import gpus, remarks, threads
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.home import private_umask
 from segint_grpc.worker import kernel, messages
 from segint_grpc.worker.job_run import JobRun
 from segint_grpc.worker.mishaps import explain
 from segint_grpc.worker.task import LoadTask, RunTask
 
-NVIDIA_DRIVER = Path("/dev/nvidiactl")
+LOAD_FACTS = ("seconds", "memory_bytes", "gpu_memory_bytes", "device")
 
 VOLUMES_TOLD_MAX = 512
 """A version with more structures has its volumes left out: a message is one line of limited length."""
@@ -36,8 +37,8 @@ _log = logging.getLogger("segint.model")
 def main(connection: socket.socket, order: Mapping[str, Any]) -> int:
     """Serve the tasks of `connection` until it ends or a run fails; return the exit code.
 
-    `order` holds `log` (a path; stdout and stderr go there), `log_max_bytes`, `memory_bytes`, `threads`
-    and, for a process that is to leave the processor to others, `nice` (nice(2)).
+    `order` holds `log` (a path; stdout and stderr go there), `log_max_bytes`, `memory_bytes`, `threads`,
+    `seat` (gpus.py; 0 without it) and, where the processor is to be left to others, `nice` (nice(2)).
     """
     os.setsid()
     os.nice(int(order.get("nice", 0)))
@@ -48,6 +49,7 @@ def main(connection: socket.socket, order: Mapping[str, Any]) -> int:
     _log_as_json()
     memory_bytes = limit_memory(int(order["memory_bytes"]))
     use_threads(int(order["threads"]))
+    os.environ[gpus.SEAT] = str(order.get("seat", 0))
     connection.sendall(messages.pack(messages.READY, pid=os.getpid()))
     run = JobRun(connection.sendall)
     with connection.makefile("rb") as tasks:
@@ -81,8 +83,14 @@ def serve(run: JobRun, task: RunTask | LoadTask, memory_bytes: int) -> bool:
         voxels=result.voxels,
         volumes_ml=dict(result.volumes_ml) if len(result.volumes_ml) <= VOLUMES_TOLD_MAX else {},
         spent=said.spent,
+        load=_told(result.load),
     )
     return not said.spent
+
+
+def _told(load: ModelLoad | None) -> dict[str, Any] | None:
+    """Return `load` as a message has it: without its time, which the store knows."""
+    return {name: getattr(load, name) for name in LOAD_FACTS} if load else None
 
 
 def limit_memory(memory_bytes: int) -> int:
@@ -93,7 +101,7 @@ def limit_memory(memory_bytes: int) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # CUDA reserves more address space than any machine has memory; there the limit is on what is written.
     kind, mapped = resource.RLIMIT_AS, kernel.mapped_bytes()
-    if NVIDIA_DRIVER.exists():
+    if gpus.DRIVER.exists():
         kind, mapped = resource.RLIMIT_DATA, kernel.private_bytes()
     _, hard = resource.getrlimit(kind)
     limit = mapped + memory_bytes

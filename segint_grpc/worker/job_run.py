@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +14,16 @@ from numpy.typing import NDArray
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors
-from segint_grpc.backends import load_backend, seeds
+from segint_grpc.backends import gpus, load_backend, remarks, seeds
 from segint_grpc.backends.base import BackEnd, Channel, ModelSource, StructureSpec
 from segint_grpc.domain.ct_values import odd_values
 from segint_grpc.domain.handling import parse_handling, shapes_the_input
 from segint_grpc.domain.jobs import Result, Stage
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.domain.plausibility import MaskReview
 from segint_grpc.domain.progress import clamped
 from segint_grpc.wire.model_output_writer import write_model_output
-from segint_grpc.worker import messages, output
+from segint_grpc.worker import kernel, messages, output
 from segint_grpc.worker.handled_run import HandledRun
 from segint_grpc.worker.task import ChannelTask, ModelTask, RunTask
 
@@ -35,6 +38,7 @@ class JobRun:
         """Say what happens through `send` (worker/messages.py)."""
         self._send = send
         self._backend: BackEnd | None = None
+        self._load: ModelLoad | None = None
         self._said: tuple[Stage, int] | None = None
 
     def say(self, kind: str, **facts: Any) -> None:
@@ -49,7 +53,7 @@ class JobRun:
             InvalidModel: the model cannot be loaded.
             Exception: whatever the model raises.
         """
-        self._said = None
+        self._said = self._load = None
         version = Model_pb2.ModelVersion.FromString(task.model.version)
         backend = self._loaded(task.model, version)
         seeds.sow()
@@ -63,23 +67,26 @@ class JobRun:
             warnings=(*odd_values(channels, task.model.ct_channel_ids), *review.warnings()),
             voxels=sum(channel.image_kji.size for channel in channels),
             volumes_ml=review.volumes_ml,
+            load=self._load,
         )
 
     def load(self, model: ModelTask) -> Result:
         """Load `model`, which writes nothing; raises as `run`."""
-        self._said = None
+        self._said = self._load = None
         self._loaded(model, Model_pb2.ModelVersion.FromString(model.version))
-        return Result(size_bytes=0, sha256="")
+        return Result(size_bytes=0, sha256="", load=self._load)
 
     def _loaded(self, model: ModelTask, version: Model_pb2.ModelVersion) -> BackEnd:
         if self._backend is None:
             self._progress(Stage.LOAD)
+            began = time.monotonic()
             backend = load_backend(model.backend)
             source = source_of(model, version)
             backend.check(source)
             seeds.sow()
             backend.load(source)
             self._backend = backend
+            self._load = _measured(time.monotonic() - began)
         return self._backend
 
     def _masks(
@@ -123,6 +130,12 @@ class JobRun:
             self.say(messages.PROGRESS, stage=stage.value, share=said[1] / STEPS)
 
 
+def _measured(seconds: float) -> ModelLoad:
+    """Return what this process holds now that its model is loaded."""
+    held = kernel.resident_bytes(os.getpid())
+    return ModelLoad(seconds, held, gpus.own_bytes(), remarks.device())
+
+
 def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:
     """Return what a back end loads for `model`, whose parsed version is `version`."""
     structures = tuple(
@@ -139,6 +152,7 @@ def source_of(model: ModelTask, version: Model_pb2.ModelVersion) -> ModelSource:
         parameters=model.parameters,
         cache=model.cache,
         remotes=model.remotes,
+        gpu_memory_bytes=model.gpu_memory_bytes,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from segint_grpc import errors
 from segint_grpc.domain.jobs import Result, Stage
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.domain.progress import Position, clamped
 from segint_grpc.guests.packing import pack
 from segint_grpc.worker import messages
@@ -22,6 +23,8 @@ Report = Callable[[Stage, float], None]
 
 SILENCE_S = 0.5
 """How long a process whose connection is cut may live on: its exit code follows at once if it is dying."""
+
+DEVICE_MAX = 20
 
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
@@ -202,7 +205,15 @@ def _result(message: dict[str, Any]) -> Result:
         warnings=tuple(str(warning) for warning in message["warnings"]),
         voxels=int(message["voxels"]),
         volumes_ml={str(name): float(volume) for name, volume in message["volumes_ml"].items()},
+        load=_load(message.get("load")),
     )
+
+
+def _load(told: dict[str, Any] | None) -> ModelLoad | None:
+    if told is None:
+        return None
+    sizes = (int(told["memory_bytes"]), int(told["gpu_memory_bytes"]))
+    return ModelLoad(float(told["seconds"]), *sizes, str(told["device"])[:DEVICE_MAX])
 
 
 def _failure(message: dict[str, Any]) -> errors.JobFailure:

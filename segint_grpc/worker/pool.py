@@ -7,7 +7,8 @@ loaded anew, and the memory of a model that goes really comes back, because its 
 
 from __future__ import annotations
 
-import json
+import asyncio
+import itertools
 import logging
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Self
 
 from generated.radiomics import Model_pb2
 from segint_grpc import errors, interpreters
+from segint_grpc.backends import gpus
 from segint_grpc.domain.jobs import Result
 from segint_grpc.guests.outside import Interpreter
 from segint_grpc.home import Home
@@ -24,6 +26,7 @@ from segint_grpc.settings import Settings
 from segint_grpc.worker import kernel, machine
 from segint_grpc.worker.fork_server import ForkServer, start_guest
 from segint_grpc.worker.guest_nursery import GuestNursery
+from segint_grpc.worker.model_key import model_key
 from segint_grpc.worker.model_process import ModelProcess, Report
 from segint_grpc.worker.nursery import Nursery
 from segint_grpc.worker.separate import SeparateProcess
@@ -78,11 +81,13 @@ class Loaded:
 
 @dataclass(eq=False)
 class _Seat:
-    """A model process and whose it is."""
+    """A model process and whose it is; `number` is none that another one has, and as low as can be."""
 
     process: ModelProcess
     key: Hashable
     version_id: str
+    number: int
+    gpu_memory_bytes: int = 0
     retired: bool = False
 
 
@@ -104,6 +109,7 @@ class WorkerPool:
         }
         self._busy: list[_Seat] = []
         self._idle: list[_Seat] = []
+        self._numbers: set[int] = set()
 
     async def __aenter__(self) -> Self:
         """Begin to probe the fork server, without waiting for it (see `ready`, `wait_ready`)."""
@@ -130,14 +136,15 @@ class WorkerPool:
         """
         return (await self._served(slot, task, report))[1]
 
-    async def warm_up(self, task: LoadTask) -> Loaded:
+    async def warm_up(self, task: LoadTask) -> tuple[Loaded, Result]:
         """Load a model before its first job, beside the slots; raises as `run`.
 
-        It is kept as after a job: as long as there is room, the others that are idle going first.
+        It is kept as after a job: as long as there is room, the others that are idle going first. The result
+        has what was measured, where it was not loaded already, and what was remarked.
         """
-        seat, _ = await self._served("", task, lambda stage, share: None)
+        seat, result = await self._served("", task, lambda stage, share: None)
         pid = seat.process.pid
-        return Loaded(seat.version_id, pid, kernel.resident_bytes(pid), busy=False)
+        return Loaded(seat.version_id, pid, kernel.resident_bytes(pid), busy=False), result
 
     async def _served(self, slot: str, task: RunTask | LoadTask, report: Report) -> tuple[_Seat, Result]:
         seat = await self._take_seat(task.model)
@@ -151,6 +158,7 @@ class WorkerPool:
             raise
         finally:
             self._busy.remove(seat)
+        seat.gpu_memory_bytes = result.load.gpu_memory_bytes if result.load else seat.gpu_memory_bytes
         self._keep(seat)
         return seat, result
 
@@ -209,10 +217,17 @@ class WorkerPool:
                 return seat
         while self._idle and self._memory_bytes() > self.options.warm_memory_bytes:
             await self._dismiss(self._idle[0])
+        await self._free_gpu(model)
         version_id = Model_pb2.ModelVersion.FromString(model.version).ID
-        process = await nursery.fork(memory_bytes=self._allowed_bytes(model))
-        seat = _Seat(process, key, version_id)
-        seat.process.exited.add_done_callback(lambda _: self._strike(seat))
+        number = next(number for number in itertools.count() if number not in self._numbers)
+        self._numbers.add(number)
+        try:
+            process = await nursery.fork(memory_bytes=self._allowed_bytes(model), seat=number)
+        except BaseException:
+            self._numbers.discard(number)
+            raise
+        seat = _Seat(process, key, version_id, number)
+        process.exited.add_done_callback(lambda _: self._vacate(seat))
         return seat
 
     def _nursery_of(self, model: ModelTask) -> Nursery | GuestNursery:
@@ -225,6 +240,17 @@ class WorkerPool:
             except errors.InvalidModel as error:
                 raise errors.ModelFailure(error.message) from None
         return self._guests[model.interpreter]
+
+    async def _free_gpu(self, model: ModelTask) -> None:
+        """End idle processes, those longest idle first, until a GPU has free what `model` says it needs."""
+        if model.parameters.get("device") == "cpu":
+            return
+        while model.gpu_memory_bytes and any(seat.gpu_memory_bytes for seat in self._idle):
+            free = await asyncio.to_thread(gpus.free_bytes)
+            holders = [seat for seat in self._idle if seat.gpu_memory_bytes]
+            if not free or max(free.values()) >= model.gpu_memory_bytes or not holders:
+                return
+            await self._dismiss(holders[0])
 
     def _allowed_bytes(self, model: ModelTask) -> int:
         return min(model.memory_bytes or self.options.memory_bytes, self.options.memory_bytes)
@@ -243,6 +269,10 @@ class WorkerPool:
             surplus -= kernel.resident_bytes(self._idle[0].process.pid)
             self._release(self._idle[0])
 
+    def _vacate(self, seat: _Seat) -> None:
+        self._numbers.discard(seat.number)
+        self._strike(seat)
+
     def _strike(self, seat: _Seat) -> None:
         if seat in self._idle:
             self._idle.remove(seat)
@@ -259,24 +289,6 @@ class WorkerPool:
         return sum(kernel.resident_bytes(seat.process.pid) for seat in self._busy + self._idle)
 
 
-def model_key(model: ModelTask) -> Hashable:
-    """Return what tells one state of a model from another, the state of its files on disk included."""
-    parameters = json.dumps(dict(model.parameters), sort_keys=True, default=str)
-    runtime = (model.backend, model.interpreter, model.entry, parameters)
-    files = (_stamp(model.model_file), _stamp(model.module_file))
-    return (model.version, model.channel_ids, model.revision, runtime, files)
-
-
 def _guests(interpreter: Interpreter, log: Path, limits: dict[str, int]) -> GuestNursery:
     threads = limits["threads"]
     return GuestNursery(interpreter, lambda: start_guest(interpreter, threads), log, limits)
-
-
-def _stamp(path: Path | None) -> tuple[str, int, int, int] | None:
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except OSError:
-        return (str(path), 0, 0, 0)
-    return (str(path), status.st_mtime_ns, status.st_size, status.st_ino)

@@ -48,6 +48,8 @@ class ModelTask:
     """Which servers elsewhere the model may send scans to."""
     interpreter: str = ""
     """The Python that runs it, by its name in the setting `interpreters`; empty: the server's own."""
+    gpu_memory_bytes: int = 0
+    """What the model needs of a GPU, and the most that it gets; 0: nobody has said."""
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,14 @@ def test_a_job_is_timed_against_the_floor_phase_by_phase(tmp_path: Path) -> None
 def test_memory_and_throughput_are_measured(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     limits = ("--slices", "2", "--rounds", "1", "--seconds", "0.2")
-    main(["--only", "upload-memory", "small-jobs", "questions", "polls", *limits, "--json", str(found)])
+    names = ("upload-memory", "small-jobs", "questions", "polls", "second-job")
+    main(["--only", *names, *limits, "--json", str(found)])
     rows = {row["name"]: row for row in json.loads(found.read_text())["rows"]}
     assert rows["small jobs, 8 clients"]["median"] > 0
     assert rows["GET /ping, 16 connections"]["median"] > 0
     assert rows["polls with a token, 16 connections"]["median"] > 0
+    assert 0 < rows["second job: small scan in → ONNX model called"]["median"] < 1000
+    assert rows["second job: small scan in → torch model called"]["first_job_ms"] > 0
     assert rows["core's growth, upload of 2 slices"]["median"] >= 0
 
 

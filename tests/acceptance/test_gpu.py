@@ -26,7 +26,7 @@ from segint_grpc.backends.base import ModelSource
 from segint_grpc.domain.jobs import Result
 from segint_grpc.worker import fork_server
 from segint_grpc.worker.pool import WorkerPool
-from segint_grpc.worker.task import ModelTask
+from segint_grpc.worker.task import ModelTask, RunTask
 from tests import real_models
 from tests.acceptance.serving import SEGINT
 from tests.acceptance.test_back_ends import install
@@ -118,6 +118,9 @@ async def test_a_model_computes_on_the_gpu_and_agrees_with_the_processor(
     image_kji, geometry = real_models.a_scan()
     masks, result = await ran(pool, bench, model, device, image_kji)
     assert np.mean(masks != model.bare(image_kji, geometry)) <= SHARE_MAX
+    assert result.load
+    assert result.load.device == "cuda:0"
+    assert result.load.gpu_memory_bytes > 0
     again, _ = await ran(pool, bench, model, device, image_kji)
     np.testing.assert_array_equal(again, masks)
     assert not [warning for warning in result.warnings if "GPU" in warning]
@@ -194,6 +197,48 @@ async def test_a_full_gpu_is_answered_by_the_processor_a_warning_and_a_new_proce
     assert "full" not in [loaded.version_id for loaded in pool.loaded()]
 
 
+BY_TILES = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, values):
+        where = "cuda" if values.is_cuda else "cpu"
+        with open({told!r}, "a") as told:
+            told.write(where + str(len(values)) + " ")
+        if values.is_cuda:
+            torch.empty(len(values) * {tile}, dtype=torch.uint8, device=values.device)
+        return torch.where(values > 100, 20.0, -20.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("tile", "calls"), [(GIB // 2, "cuda4 cuda1 cuda1 cuda1 cuda1 "), (2 * GIB, "cuda4 cuda1 cpu1 cpu1 ")]
+)
+async def test_a_batch_that_the_gpu_has_no_room_for_runs_tile_by_tile_and_then_on_the_processor(
+    pool: WorkerPool, bench: Bench, tile: int, calls: str
+) -> None:
+    told = bench.folder / "told"
+    handling = ScanHandling(
+        inference=ScanHandling.Inference(mode="MODE_SLIDING_WINDOW", window=[8, 8, 6], tile_batch=4),
+        output=ScanHandling.Output(returns="RETURNS_LOGITS"),
+    )
+    source, name = BY_TILES.format(told=str(told), tile=tile), f"by tiles {tile}"
+    facts: dict[str, Any] = {"handling": handling.SerializeToString(), "gpu_memory_bytes": GIB}
+    model = bench.model(source, name=name, **facts)
+    task = bench.task(model)
+    result = await pool.run("slot-1", task, worker_bench.ignore)
+    assert np.array_equal(worker_bench.masks(task)["1"], bench.image_kji > 100)
+    assert told.read_text().startswith(calls)
+    assert [warning for warning in result.warnings if "did not suffice for 4 tiles at once" in warning]
+    stays = "cpu" not in calls
+    assert (name in [loaded.version_id for loaded in pool.loaded()]) is stays
+    if stays:
+        told.write_text("")
+        again = await pool.run("slot-1", bench.task(model), worker_bench.ignore)
+        assert set(told.read_text().split()) == {"cuda1"}
+        assert not [warning for warning in again.warnings if "did not suffice" in warning]
+
+
 FILLS_BOTH = """
 import torch
 
@@ -230,6 +275,49 @@ async def test_a_model_that_moves_itself_still_works_and_says_when_the_gpu_is_fu
         await pool.run(
             "slot-1", bench.task(bench.model(MOVES_ITSELF.format(size=2**45))), worker_bench.ignore
         )
+
+
+HELD = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, image: torch.Tensor):
+        torch.empty({size}, dtype=torch.uint8, device=image.device)
+        return image > (100 if image.is_cuda else 200)
+"""
+
+
+async def test_a_version_gets_of_the_gpu_what_it_declares_and_no_more(pool: WorkerPool, bench: Bench) -> None:
+    above = {}
+    for size in (GIB // 2, 2 * GIB):
+        model = bench.model(HELD.format(size=size), name=f"held {size}", gpu_memory_bytes=GIB)
+        task = bench.task(model)
+        result = await pool.run("slot-1", task, worker_bench.ignore)
+        above[size] = [limit for limit in (100, 200) if same(task, bench.image_kji > limit)]
+    assert above == {GIB // 2: [100], 2 * GIB: [200]}
+    assert [warning for warning in result.warnings if "limits.gpu_memory_bytes" in warning] == [
+        "The memory of the GPU (cuda:0, 1.00 GiB of it by limits.gpu_memory_bytes) did not suffice, so the "
+        "model ran on the processor."
+    ]
+
+
+def same(task: RunTask, mask_kji: NDArray[np.bool_]) -> bool:
+    return np.array_equal(worker_bench.masks(task)["1"], mask_kji)
+
+
+async def test_where_no_gpu_has_what_a_version_declares_auto_is_the_processor_and_cuda_an_error(
+    pool: WorkerPool, bench: Bench
+) -> None:
+    facts: dict[str, Any] = {"gpu_memory_bytes": 2**45}
+    task = bench.task(bench.model(HELD.format(size=8), name="large", **facts))
+    result = await pool.run("slot-1", task, worker_bench.ignore)
+    assert same(task, bench.image_kji > 200)
+    (warning,) = [warning for warning in result.warnings if "limits.gpu_memory_bytes asks" in warning]
+    assert "32768.00 GiB" in warning
+    assert "large" not in [loaded.version_id for loaded in pool.loaded()]
+    named = bench.model(HELD.format(size=8), parameters={"device": "cuda"}, **facts)
+    with pytest.raises(errors.ModelFailure, match=r"The device cuda cannot be used \(cuda:0 has .* free"):
+        await pool.run("slot-1", bench.task(named), worker_bench.ignore)
 
 
 async def test_a_gpu_that_is_not_there_is_an_error_that_says_so(pool: WorkerPool, bench: Bench) -> None:

@@ -309,6 +309,13 @@ async def test_a_version_is_loaded_before_its_first_job_and_unloaded(admin: Admi
     await admin.attach("Warm", THRESHOLD)
     warm = await admin.call("WarmUp", version_id="Warm")
     assert warm.memory_bytes > 0
+    assert warm.load.memory_bytes > 0
+    assert 0 < warm.load.seconds <= warm.seconds
+    (told,) = (await admin.call("GetStatistics", version_id="Warm")).versions
+    assert told.load.loaded_at.ToSeconds() > 0
+    assert told.load.device == "cpu"
+    assert told.load.seconds == warm.load.seconds
+    assert not (await admin.call("WarmUp", version_id="Warm")).HasField("load")
     assert (await admin.call("Unload", version_id="Warm")).processes_ended == 1
     assert (await admin.call("Unload", version_id="Warm")).processes_ended == 0
     code, _ = await admin.refusal("Unload", version_id="Nothing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 from segint_grpc.worker import fork_server
 from segint_grpc.worker.pool import WorkerPool
 from segint_grpc.worker.task import ModelTask
+from tests.fakes.nvidia_smi import NvidiaSmi
 from tests.fakes.worker_bench import GIB, THRESHOLD, Bench, doing, ignore, masks
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -186,6 +188,50 @@ async def test_a_model_that_draws_random_numbers_gives_its_masks_again(
         made.append(masks(task)["1"])
     assert np.array_equal(*made)
     assert 0.1 < made[0].mean() < 0.9
+
+
+async def test_each_process_has_the_lowest_number_that_no_other_has(bench: Bench) -> None:
+    told = "from segint_grpc.backends import gpus; open({!r}, 'w').write(str(gpus.seat()))"
+    files = {name: bench.folder / name for name in ("first", "second", "third")}
+    models = {name: bench.model(doing(told.format(str(file))), name=name) for name, file in files.items()}
+    async with WorkerPool(fork_server.start(), bench.options()) as pool:
+        for name, number in (("first", "0"), ("second", "1"), ("first", "0")):
+            await run(pool, bench, models[name])
+            assert files[name].read_text() == number
+        await pool.forget("first")
+        await run(pool, bench, models["third"])
+        assert files["third"].read_text() == "0"
+
+
+HOLDS = """
+import os
+from segint_grpc.backends import gpus
+gpus.DEVICE_FILES = "/"
+with open({apps!r}, "a") as apps:
+    apps.write(f"{{os.getpid()}}, 2048\\n")
+"""
+"""What a model's module does to look like one that holds 2 GiB of a GPU, as far as nvidia-smi goes."""
+
+
+async def test_idle_models_on_a_gpu_make_room_for_one_that_declares_what_it_needs(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smi = NvidiaSmi(tmp_path, monkeypatch)
+    smi.free(3 * GIB)
+    holds = HOLDS.format(apps=str(smi.apps)) + textwrap.dedent(THRESHOLD)
+    async with WorkerPool(fork_server.start(), bench.options(memory_bytes=4 * GIB)) as pool:
+        result = await pool.run("slot-1", bench.task(bench.model(holds, name="holds")), ignore)
+        assert result.load
+        assert result.load.gpu_memory_bytes == 2 * GIB
+        await run(pool, bench, bench.model(None, name="elsewhere"))
+        await run(pool, bench, bench.model(THRESHOLD, name="fits", gpu_memory_bytes=3 * GIB))
+        assert names(pool) == ["holds", "elsewhere", "fits"]
+        elsewhere = {"gpu_memory_bytes": 4 * GIB, "parameters": {"device": "cpu"}}
+        await run(pool, bench, bench.model(THRESHOLD, name="on the processor", **elsewhere))
+        assert names(pool) == ["holds", "elsewhere", "fits", "on the processor"]
+        await run(pool, bench, bench.model(THRESHOLD, name="large", gpu_memory_bytes=4 * GIB))
+        assert "holds" not in names(pool)
+        assert {"elsewhere", "large"} <= set(names(pool))
 
 
 async def test_libraries_that_are_loaded_later_compute_with_the_slots_share_of_threads(

@@ -16,6 +16,7 @@ from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.onnx import Onnx
 from segint_grpc.backends.onnx_file import external_files
+from segint_grpc.zips.folder import write_folder_zip
 from tests.real_models import STRUCTURES, a_channel, a_scan, built, run_onnx
 
 IMAGE_KJI, GEOMETRY = a_scan()
@@ -159,6 +160,70 @@ def test_weights_in_files_beside_the_model_are_refused_with_the_mend(tmp_path: P
     assert external_files(path) == ["weights.bin"]
     refused("m.onnx keeps weights in other files (weights.bin)", path)
     refused("save_as_external_data=False", path)
+    refused("give the folder that holds them all", path)
+
+
+def outside_weights(folder: Path) -> Path:
+    """The folder with a model whose weights lie in a file beside it."""
+    path = threshold(folder / "m.onnx", "d", "h", "w")
+    model = onnx.load(path)
+    data = model.graph.initializer[0].raw_data
+    (folder / "weights.bin").write_bytes(data)
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "weights.bin", 0, len(data))
+    model.graph.initializer[0].ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "model"
+    made.mkdir()
+    return made
+
+
+def zipped(folder: Path) -> Path:
+    path = folder.with_name("model.zip")
+    write_folder_zip(folder, path)
+    return path
+
+
+def test_a_folder_brings_the_files_that_its_weights_lie_in(folder: Path) -> None:
+    made = predicted(zipped(outside_weights(folder)))
+    assert np.array_equal(made, IMAGE_KJI > 100)
+
+
+def test_a_real_network_gives_the_same_masks_with_its_weights_in_another_file(folder: Path) -> None:
+    model = onnx.load(built("onnx").model_file)
+    place = {"save_as_external_data": True, "location": "net.onnx.data", "size_threshold": 0}
+    onnx.save(model, folder / "net.onnx", **place)
+    assert external_files(folder / "net.onnx") == ["net.onnx.data"]
+    expected = predicted(built("onnx").model_file, axes="NCDHW")
+    assert np.array_equal(predicted(zipped(folder), axes="NCDHW"), expected)
+
+
+@pytest.mark.parametrize("location", ["/etc/passwd", "../weights.bin", "a/../../weights.bin", "..\\w.bin"])
+def test_a_folder_whose_model_wants_weights_from_outside_is_refused_unread(
+    folder: Path, location: str
+) -> None:
+    path = threshold(folder / "m.onnx", "d", "h", "w")
+    model = onnx.load(path)
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], location, 0, 4)
+    path.write_bytes(model.SerializeToString())
+    refused("m.onnx in model.zip wants weights from outside its folder", zipped(folder))
+
+
+def test_a_folder_that_lacks_what_its_model_needs_is_refused_by_name(folder: Path) -> None:
+    outside_weights(folder)
+    (folder / "weights.bin").rename(folder / "others.bin")
+    refused("lacks files that the weights of m.onnx lie in: weights.bin.", zipped(folder))
+    threshold(folder / "second.onnx", "d", "h", "w")
+    refused("has 2 files .onnx at its top (m.onnx, second.onnx); it must have one", zipped(folder))
+    for path in folder.glob("*.onnx"):
+        path.unlink()
+    refused("has 0 files .onnx at its top; it must have one", zipped(folder))
+    (folder / "m.onnx").write_bytes(b"nothing of the kind")
+    refused("is no ONNX model", zipped(folder))
 
 
 def test_weights_elsewhere_are_found_however_deep_the_graph_hides_them(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from segint_grpc import errors
 from segint_grpc.domain.job_statistics import RUNS_REMEMBERED, MemoryUse, Quantiles, VersionStatistics
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.domain.models import ConstraintPolicy
 from segint_grpc.service.context import ServiceContext
 from segint_grpc.service.hop import Hop
@@ -116,6 +118,10 @@ async def test_every_version_that_is_here_or_had_jobs_is_told_of(store: Store, c
             ("gone", 1),
         ]
         assert await statistics.versions("Liver 1") == [VersionStatistics("Liver 1")]
+        load = ModelLoad(1.5, 3000, 70, "cuda:0")
+        store.versions.keep_load("Liver 1", load, clock())
+        (told_of_one,) = await statistics.versions("Liver 1")
+        assert told_of_one.load == replace(load, loaded_at=clock())
         with pytest.raises(errors.UnknownModel, match="'Liver 1', 'Liver 2'"):
             await statistics.versions("nothing")
 
@@ -153,3 +159,20 @@ def test_the_memory_of_recent_runs_is_told_where_it_was_measured(store: Store, c
     run(store, clock, "liver", 1, 1, "InternalError")
     measured(store, clock, "liver", 1.0, 3000)
     assert store.statistics.memory("liver") == [MemoryUse(3000, 27000), MemoryUse(1000, 9000)]
+
+
+def test_the_last_load_of_a_version_is_kept_as_long_as_the_version(store: Store, clock: Clock) -> None:
+    body = a_family("Livers", ["Liver 1"]).SerializeToString()
+    store.models.import_family("Livers", ["Liver 1"], body, ConstraintPolicy.WARN)
+    for version_id in ("Liver 1", "gone"):
+        for load in (ModelLoad(9.0, 1), ModelLoad(2.0, 5000), None):
+            queued_job(store, clock(), model_id=version_id)
+            claimed = store.jobs.claim("slot-1", LEASE_S)
+            assert claimed
+            store.jobs.succeed(claimed[1], a_result(load=load))
+    (kept,) = store.versions.loads().items()
+    assert kept == ("Liver 1", ModelLoad(2.0, 5000, loaded_at=clock()))
+    store.versions.keep_load("gone", ModelLoad(1.0, 1), clock())
+    assert list(store.versions.loads()) == ["Liver 1"]
+    store.models.remove_family("Livers")
+    assert store.versions.loads() == {}

@@ -66,6 +66,7 @@ smallest_ml = 0
 [versions.limits]
 deadline_s = 600
 memory_bytes = 4000000000
+gpu_memory_bytes = 6442450944
 spacing = "warn"
 dimensions = "off"
 axial = "enforce"

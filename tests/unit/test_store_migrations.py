@@ -13,6 +13,7 @@ import peewee
 import pytest
 
 from segint_grpc import errors
+from segint_grpc.domain.model_load import ModelLoad
 from segint_grpc.domain.models import RuntimeRecord
 from segint_grpc.home import Home
 from segint_grpc.store import Store, open_store
@@ -272,3 +273,18 @@ def test_jobs_from_before_there_was_a_hurried_setting_run_as_usual(home: Home) -
         )
     with open_store(home) as store:
         assert not store.jobs.get("11111111-1111-4111-8111-111111111111").hurried
+
+
+def test_versions_from_before_loads_were_measured_have_none_until_they_are_loaded(home: Home) -> None:
+    migrate(home, START, [step for step in known_migrations() if step.number <= 8])
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.executescript(
+            """INSERT INTO family (id, canonical_name, body, policy, imported_at, revision, default_version,
+                former_default) VALUES (1, 'Livers', x'', 'warn', 1, 0, '', '');
+            INSERT INTO version (version_id, family_id, position, state, forced)
+            VALUES ('Liver 1', 1, 0, 'draft', 0);"""
+        )
+    with open_store(home) as store:
+        assert store.versions.loads() == {}
+        store.versions.keep_load("Liver 1", ModelLoad(1.0, 5), START)
+        assert list(store.versions.loads()) == ["Liver 1"]

@@ -16,6 +16,7 @@ import pytest
 from segint_grpc import errors
 from segint_grpc.worker import child, kernel, machine, messages
 from segint_grpc.worker.job_run import JobRun, map_channel
+from segint_grpc.worker.task import LoadTask
 from tests.fakes.worker_bench import THRESHOLD, Bench, doing, masks
 
 
@@ -48,6 +49,19 @@ def test_a_second_run_uses_the_loaded_model(bench: Bench) -> None:
     assert not child.serve(run, bench.task(model), 2**30)
     assert heard[-1]["error"] == "ModelFailure"
     assert "AssertionError" in heard[-1]["text"]
+
+
+def test_a_run_that_loads_says_what_that_took_and_others_say_nothing(bench: Bench) -> None:
+    heard, told = Heard(), []
+    run = JobRun(heard.send)
+    for task in (LoadTask("r", bench.model(THRESHOLD)), bench.task(bench.model(THRESHOLD))):
+        assert child.serve(run, task, 2**30)
+        told.append(heard[-1]["load"])
+    first, second = told
+    assert second is None
+    assert first["seconds"] > 0
+    assert 10_000_000 < first["memory_bytes"] <= kernel.peak_bytes()
+    assert (first["gpu_memory_bytes"], first["device"]) == (0, "cpu")
 
 
 def test_progress_starts_anew_with_each_job(bench: Bench) -> None:
@@ -121,7 +135,7 @@ def test_the_memory_limit_leaves_no_core_dumps(bench: Bench) -> None:
 def test_where_cuda_may_be_the_limit_is_on_what_is_written_and_works_as_well(bench: Bench) -> None:
     program = (
         "import resource, pathlib, mmap, numpy; from segint_grpc.worker import child;"
-        "child.NVIDIA_DRIVER = pathlib.Path('/dev/null'); child.limit_memory(2**28);"
+        "child.gpus.DRIVER = pathlib.Path('/dev/null'); child.limit_memory(2**28);"
         "reserved = mmap.mmap(-1, 2**31, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)\n"
         "try: numpy.ones(2**29, numpy.uint8)\n"
         "except MemoryError: print('out of memory')"

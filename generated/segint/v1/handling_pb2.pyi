@@ -235,20 +235,22 @@ class ScanHandling(_message.Message):
         smallest_ml: float
         def __init__(self, id: _Optional[str] = ..., label: _Optional[int] = ..., threshold: _Optional[float] = ..., largest_component: bool = ..., fill_holes: bool = ..., smallest_ml: _Optional[float] = ...) -> None: ...
     class Limits(_message.Message):
-        __slots__ = ("deadline_s", "memory_bytes", "spacing", "dimensions", "axial", "ct_values")
+        __slots__ = ("deadline_s", "memory_bytes", "spacing", "dimensions", "axial", "ct_values", "gpu_memory_bytes")
         DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
         MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
         SPACING_FIELD_NUMBER: _ClassVar[int]
         DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
         AXIAL_FIELD_NUMBER: _ClassVar[int]
         CT_VALUES_FIELD_NUMBER: _ClassVar[int]
+        GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
         deadline_s: float
         memory_bytes: int
         spacing: ScanHandling.Reaction
         dimensions: ScanHandling.Reaction
         axial: ScanHandling.Reaction
         ct_values: ScanHandling.Reaction
-        def __init__(self, deadline_s: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., spacing: _Optional[_Union[ScanHandling.Reaction, str]] = ..., dimensions: _Optional[_Union[ScanHandling.Reaction, str]] = ..., axial: _Optional[_Union[ScanHandling.Reaction, str]] = ..., ct_values: _Optional[_Union[ScanHandling.Reaction, str]] = ...) -> None: ...
+        gpu_memory_bytes: int
+        def __init__(self, deadline_s: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., spacing: _Optional[_Union[ScanHandling.Reaction, str]] = ..., dimensions: _Optional[_Union[ScanHandling.Reaction, str]] = ..., axial: _Optional[_Union[ScanHandling.Reaction, str]] = ..., ct_values: _Optional[_Union[ScanHandling.Reaction, str]] = ..., gpu_memory_bytes: _Optional[int] = ...) -> None: ...
     INPUT_FIELD_NUMBER: _ClassVar[int]
     INFERENCE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]

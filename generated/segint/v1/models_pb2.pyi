@@ -350,12 +350,28 @@ class WarmUpRequest(_message.Message):
     def __init__(self, version_id: _Optional[str] = ...) -> None: ...
 
 class WarmUpResponse(_message.Message):
-    __slots__ = ("seconds", "memory_bytes")
+    __slots__ = ("seconds", "memory_bytes", "load")
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
     seconds: float
     memory_bytes: int
-    def __init__(self, seconds: _Optional[float] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
+    load: ModelLoad
+    def __init__(self, seconds: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., load: _Optional[_Union[ModelLoad, _Mapping]] = ...) -> None: ...
+
+class ModelLoad(_message.Message):
+    __slots__ = ("loaded_at", "seconds", "memory_bytes", "gpu_memory_bytes", "device")
+    LOADED_AT_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    loaded_at: _timestamp_pb2.Timestamp
+    seconds: float
+    memory_bytes: int
+    gpu_memory_bytes: int
+    device: str
+    def __init__(self, loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., gpu_memory_bytes: _Optional[int] = ..., device: _Optional[str] = ...) -> None: ...
 
 class UnloadRequest(_message.Message):
     __slots__ = ("version_id",)
@@ -382,7 +398,7 @@ class GetStatisticsResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[VersionStatistics, _Mapping]]] = ...) -> None: ...
 
 class VersionStatistics(_message.Message):
-    __slots__ = ("version_id", "jobs", "succeeded", "cancelled", "failures", "queue_s", "run_s", "peak_memory_bytes")
+    __slots__ = ("version_id", "jobs", "succeeded", "cancelled", "failures", "queue_s", "run_s", "peak_memory_bytes", "load")
     class FailuresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -398,6 +414,7 @@ class VersionStatistics(_message.Message):
     QUEUE_S_FIELD_NUMBER: _ClassVar[int]
     RUN_S_FIELD_NUMBER: _ClassVar[int]
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
     version_id: str
     jobs: int
     succeeded: int
@@ -406,7 +423,8 @@ class VersionStatistics(_message.Message):
     queue_s: Quantiles
     run_s: Quantiles
     peak_memory_bytes: int
-    def __init__(self, version_id: _Optional[str] = ..., jobs: _Optional[int] = ..., succeeded: _Optional[int] = ..., cancelled: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., queue_s: _Optional[_Union[Quantiles, _Mapping]] = ..., run_s: _Optional[_Union[Quantiles, _Mapping]] = ..., peak_memory_bytes: _Optional[int] = ...) -> None: ...
+    load: ModelLoad
+    def __init__(self, version_id: _Optional[str] = ..., jobs: _Optional[int] = ..., succeeded: _Optional[int] = ..., cancelled: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., queue_s: _Optional[_Union[Quantiles, _Mapping]] = ..., run_s: _Optional[_Union[Quantiles, _Mapping]] = ..., peak_memory_bytes: _Optional[int] = ..., load: _Optional[_Union[ModelLoad, _Mapping]] = ...) -> None: ...
 
 class Quantiles(_message.Message):
     __slots__ = ("median", "p95")
