@@ -49,7 +49,7 @@ class KerasModel:
         assert source.model_file is not None, "check comes before load"
         self._path = source.model_file
         self._models: list[Any] = []
-        self._place = Place(wanted_device(source.parameters), self._read)
+        self._place = Place(wanted_device(source.parameters), self._read, source.gpu_memory_bytes)
         known = {given.name: given for given in self._model.inputs}
         volumes = [name for name in known if name != GEOMETRY]
         ordered = not isinstance(self._model.input, dict)

@@ -38,7 +38,7 @@ class LoadedNnunet:
         self._nifti = model.nifti
         self._remarks = (*model.remarks, *unsaid(model, options))
         self._predictor = _initialised(source, model, options)
-        self._place = Place(options.device, self._move)
+        self._place = Place(options.device, self._move, source.gpu_memory_bytes)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return StructureID → mask_kji."""

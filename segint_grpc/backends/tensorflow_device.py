@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from segint_grpc.backends.devices import AUTO, CPU, on_gpu, unusable
+from segint_grpc.backends import gpus
+from segint_grpc.backends.devices import CPU, go_without, on_gpu, short_of
 from segint_grpc.backends.tensorflow_library import tensorflow as tf
 
 T = TypeVar("T")
@@ -17,9 +17,12 @@ ON_CPU = "/CPU:0"
 class TensorFlowPlace:
     """Where a model is: on the device that was asked for, until a GPU's memory does not suffice."""
 
-    def __init__(self, wanted: str, move: Callable[[], None]) -> None:
-        """Have `move` load the model onto the device that `wanted` (devices.py:wanted_device) means here."""
-        self.name = choose(wanted)
+    def __init__(self, wanted: str, move: Callable[[], None], need_bytes: int = 0) -> None:
+        """Have `move` load the model onto the device that `wanted` (devices.py:wanted_device) means here.
+
+        A GPU has `need_bytes` free; where it is 0, any GPU will do.
+        """
+        self.name = choose(wanted, need_bytes)
         self._move = move
         self._placed(move, self._leave)
 
@@ -58,22 +61,27 @@ class TensorFlowPlace:
         self._here(self._move)
 
 
-def choose(wanted: str) -> str:
+def choose(wanted: str, need_bytes: int = 0) -> str:
     """Return TensorFlow's name of the device that `wanted` (devices.py:wanted_device) means here.
 
+    A GPU has `need_bytes` free, as far as nvidia-smi knows; where it is 0, any GPU will do.
+
     Raises:
-        InvalidModel: a GPU was asked for by name, and TensorFlow has none of that number.
+        InvalidModel: a GPU was asked for by name, and TensorFlow has none of that number, or it is too full.
     """
-    count = 0 if wanted == CPU else len(tf.config.list_physical_devices("GPU"))
-    if wanted == CPU or (wanted == AUTO and not count):
+    if wanted == CPU:
         return ON_CPU
-    # Several GPUs are shared out among the processes; one that was not numbered is the first.
-    number = os.getpid() % count if wanted == AUTO else int(wanted.partition(":")[2] or 0)
-    if number >= count:
-        raise unusable(
-            wanted, f"TensorFlow sees {count} GPUs; for NVIDIA's: pip install tensorflow[and-cuda]"
-        )
-    return f"/GPU:{number}"
+    count, free = len(tf.config.list_physical_devices("GPU")), gpus.free_bytes()
+    named = [int(wanted.partition(":")[2])] if ":" in wanted else gpus.candidates(count, need_bytes, free)
+    shortages = []
+    for number in (number for number in named if number < count):
+        shortage = short_of(f"cuda:{number}", free.get(number, need_bytes), need_bytes)
+        if not shortage:
+            return f"/GPU:{number}"
+        shortages.append(shortage)
+    seen = f"TensorFlow sees {count} GPUs; for NVIDIA's: pip install tensorflow[and-cuda]"
+    go_without(wanted, "; ".join(shortages) or seen, there=bool(count), for_now=bool(shortages))
+    return ON_CPU
 
 
 def is_memory(error: BaseException) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+from segint_grpc.backends import gpus
 from segint_grpc.backends.secluded import secluded
 from segint_grpc.backends.threads import threads
 
 # Read at the import. Warnings and errors stay; what the processor could do besides is not worth a line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+gpus.number_alike()
 
 # A SavedModel needs no Keras, which would be imported where it is found.
 with secluded("keras", "matplotlib"):

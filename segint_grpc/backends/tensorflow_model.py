@@ -47,7 +47,7 @@ class SavedModel:
         self._folder = str(unpacked(source))
         self._signature = signature
         self._models: list[Any] = []
-        self._place = TensorFlowPlace(wanted_device(source.parameters), self._load)
+        self._place = TensorFlowPlace(wanted_device(source.parameters), self._load, source.gpu_memory_bytes)
         self._draws = _make_repeatable(self._call)
         self._specs: Mapping[str, Any] = self._call.structured_input_signature[1]
         volumes = sorted(name for name in self._specs if name != GEOMETRY)
