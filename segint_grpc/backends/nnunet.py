@@ -15,7 +15,7 @@ from segint_grpc.backends import missing_library, require
 from segint_grpc.backends.base import Channel, Masks, ModelSource
 from segint_grpc.backends.model_file import only_file
 from segint_grpc.backends.nnunet_environment import prepared_environment
-from segint_grpc.backends.nnunet_folder import NnunetModel, read_model
+from segint_grpc.backends.nnunet_folder import NnunetModel, holds_checkpoint, read_model
 from segint_grpc.backends.nnunet_labels import channel_order, wanted_labels
 from segint_grpc.backends.nnunet_options import PARAMETERS, wanted_options
 from segint_grpc.backends.nnunet_scan import wanted_orientation
@@ -45,8 +45,8 @@ class Nnunet:
         described(source)
 
     def carries_code(self, path: Path) -> bool:
-        """Return True: checkpoints are pickles."""
-        return True
+        """Return whether it holds a checkpoint, which is a pickle; nothing without one is loaded."""
+        return holds_checkpoint(path)
 
     def load(self, source: ModelSource) -> None:
         """Load the model's folds and build its network on the device that it is to run on."""

@@ -52,6 +52,16 @@ class NnunetModel:
     remarks: tuple[str, ...] = ()
 
 
+def holds_checkpoint(path: Path) -> bool:
+    """Return whether there is a checkpoint in the zip `path`, where `read_model` looks for one."""
+    try:
+        return any(map(_CHECKPOINT.fullmatch, member_names(path)))
+    except errors.InvalidModel:
+        return False
+    except OSError:
+        return True
+
+
 def read_model(path: Path, options: Options) -> NnunetModel:
     """Return the model in the zip `path` that `options` ask for.
 

@@ -12,6 +12,7 @@ import functools
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,15 @@ NO_GPU = why_no_gpu()
 pytestmark = [
     pytest.mark.skipif(bool(NO_GPU), reason=f"torch has no GPU to compute on ({NO_GPU[:100]})"),
     pytest.mark.asyncio(loop_scope="module"),
+    # Of torch 2.11's own reader of .pt2 files.
+    pytest.mark.filterwarnings("ignore:The given buffer is not writable:UserWarning"),
 ]
 
 ONNX = Path(__file__).parents[1] / "data" / "two_structures.onnx"
 """What tests.real_models.onnx exports, for where its exporter is not installed."""
 TORCH_FAMILY = ("pytorch", "torchscript", "torch_export")
+ON_TORCH = {"keras": "keras", "monai": "monai", "nnunet": "nnunetv2"}
+"""Further back ends that compute by torch, and the library that each needs here."""
 SHARE_MAX = 1e-3
 """How many voxels' masks may differ between a GPU and a processor: scores near 0 round otherwise (TF32)."""
 GIB = 1024**3
@@ -75,6 +80,13 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
+def built(name: str) -> RealModel:
+    """A real model of the back end `name`; skips where its library is missing."""
+    if find_spec(ON_TORCH.get(name, "torch")) is None:
+        pytest.skip(f"{ON_TORCH[name]} is not installed")
+    return real_models.built(name)
+
+
 def source(model: RealModel, device: str) -> ModelSource:
     files = (model.model_file, model.module_file, model.entry)
     parameters = {**model.parameters, "device": device}
@@ -95,10 +107,11 @@ def task_of(bench: Bench, model: RealModel, device: str) -> ModelTask:
 
 
 async def ran(
-    pool: WorkerPool, bench: Bench, model: RealModel, device: str, image_kji: NDArray[Any]
+    pool: WorkerPool, bench: Bench, model: RealModel, device: str
 ) -> tuple[NDArray[np.uint8], Result]:
-    """The masks [structure, k, j, i] of a job in the pool, and its result."""
-    task = bench.task(task_of(bench, model, device), bench.channel(image_kji))
+    """The masks [structure, k, j, i] that a job in the pool makes of `real_models.a_scan`, and its result."""
+    image_kji, geometry = real_models.a_scan()
+    task = bench.task(task_of(bench, model, device), bench.channel(image_kji, where=geometry))
     result = await pool.run("slot-1", task, worker_bench.ignore)
     made = worker_bench.masks(task)
     return np.stack([made[spec.structure_id] for spec in real_models.STRUCTURES]), result
@@ -110,18 +123,18 @@ async def test_the_fork_server_has_not_touched_the_gpu(pool: WorkerPool, bench: 
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
-@pytest.mark.parametrize("name", TORCH_FAMILY)
+@pytest.mark.parametrize("name", [*TORCH_FAMILY, *ON_TORCH])
 async def test_a_model_computes_on_the_gpu_and_agrees_with_the_processor(
     pool: WorkerPool, bench: Bench, name: str, device: str
 ) -> None:
-    model = real_models.built(name)
+    model = built(name)
     image_kji, geometry = real_models.a_scan()
-    masks, result = await ran(pool, bench, model, device, image_kji)
+    masks, result = await ran(pool, bench, model, device)
     assert np.mean(masks != model.bare(image_kji, geometry)) <= SHARE_MAX
     assert result.load
     assert result.load.device == "cuda:0"
     assert result.load.gpu_memory_bytes > 0
-    again, _ = await ran(pool, bench, model, device, image_kji)
+    again, _ = await ran(pool, bench, model, device)
     np.testing.assert_array_equal(again, masks)
     assert not [warning for warning in result.warnings if "GPU" in warning]
 
@@ -367,23 +380,22 @@ async def test_onnx_runs_on_the_gpu_where_its_runtime_can_and_says_so_where_it_c
         "onnx", functools.partial(real_models.run_onnx, ONNX), ONNX, parameters={"axes": "NCDHW"}
     )
     image_kji, geometry = real_models.a_scan()
-    masks, result = await ran(pool, bench, model, "auto", image_kji)
+    masks, result = await ran(pool, bench, model, "auto")
     assert np.mean(masks != model.bare(image_kji, geometry)) <= SHARE_MAX
     if able:
         assert [warning for warning in result.warnings if "does not promise the same masks twice" in warning]
-        await ran(pool, bench, model, "cuda:0", image_kji)
+        await ran(pool, bench, model, "cuda:0")
         return
     with pytest.raises(errors.ModelFailure, match="onnxruntime-gpu"):
-        await ran(pool, bench, model, "cuda", image_kji)
+        await ran(pool, bench, model, "cuda")
 
 
 @pytest.mark.skipif(not Path(SEGINT).exists(), reason="SegInt is not installed as a command here")
-@pytest.mark.parametrize("name", TORCH_FAMILY)
+@pytest.mark.parametrize("name", [*TORCH_FAMILY, *ON_TORCH])
 async def test_a_job_of_velocity_runs_on_the_gpu(
     request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:
-    server = request.getfixturevalue("server")
-    model = real_models.built(name)
+    model, server = built(name), request.getfixturevalue("server")
     version = install(server, tmp_path, model, f"On the GPU by {name}")
     for stored_in_lps in (True, False):
         image_kji, geometry = real_models.a_scan(stored_in_lps=stored_in_lps)

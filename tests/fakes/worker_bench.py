@@ -90,12 +90,14 @@ class Bench:
         path.write_text(textwrap.dedent(source))
         return path
 
-    def channel(self, image_kji: NDArray[Any] | None = None, name: str = "1") -> ChannelTask:
+    def channel(
+        self, image_kji: NDArray[Any] | None = None, name: str = "1", where: Geometry | None = None
+    ) -> ChannelTask:
         image_kji = self.image_kji if image_kji is None else image_kji
         path = self.folder / f"voxels-{next(self._numbers)}"
         image_kji.tofile(path)
         shape_kji = (image_kji.shape[0], image_kji.shape[1], image_kji.shape[2])
-        return ChannelTask(name, path, image_kji.dtype.str, geometry(shape_kji))
+        return ChannelTask(name, path, image_kji.dtype.str, where or geometry(shape_kji))
 
     def model(
         self,
