@@ -11,6 +11,7 @@ import io
 import pickletools
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -40,7 +41,7 @@ def carries_code(path: Path) -> bool:
                 return any(_names_code(file) for _ in range(LEGACY_PICKLES))
         with zipfile.ZipFile(path) as archive:
             return _archive_carries_code(archive)
-    except (ValueError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
         return True
 
 

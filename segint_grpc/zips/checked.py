@@ -61,7 +61,8 @@ def checked_entries(archive: zipfile.ZipFile, path: Path, limits: ArchiveLimits)
 def _is_plain_folder(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> bool:
     kind = stat.S_IFMT(entry.external_attr >> UNIX_MODE_SHIFT)
     name_is_fine = not names.problem_with(entry.filename.removesuffix("/"), limits.hidden)
-    return entry.is_dir() and entry.file_size == 0 and kind in (0, stat.S_IFDIR) and name_is_fine
+    is_folder = entry.filename.endswith("/") and entry.file_size == 0
+    return is_folder and kind in (0, stat.S_IFDIR) and name_is_fine
 
 
 def _problem_with(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> str:
@@ -74,6 +75,8 @@ def _problem_with(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> str:
         return "is encrypted"
     if entry.compress_type not in _METHODS:
         return "is compressed in another way than deflate"
+    if entry.header_offset < 0:
+        return "would begin before the archive does"
     large = entry.file_size > limits.ratio_from_bytes
     if large and entry.file_size > limits.ratio_max * max(entry.compress_size, 1):
         return f"would unpack from {entry.compress_size} bytes to {entry.file_size}: it looks like a bomb"

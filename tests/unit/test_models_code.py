@@ -16,6 +16,7 @@ import torch
 
 from segint_grpc import errors
 from segint_grpc.backends import torch_files
+from segint_grpc.backends.nnunet import Nnunet
 from segint_grpc.backends.pytorch import PyTorch
 from segint_grpc.domain.models import FileRecord, RuntimeRecord
 from segint_grpc.service.hop import Hop
@@ -63,6 +64,17 @@ def test_plain_weights_carry_no_code_and_torch_agrees(tmp_path: Path, value: obj
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_pickled_module_carries_code(tmp_path: Path, legacy: bool) -> None:
     assert PyTorch().carries_code(saved(tmp_path / "net.pt", NET, legacy))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("fold_0/checkpoint_final.pth", True), ("D__P__3d/fold_all/own.pth", True), ("w.pth", False)],
+)
+def test_what_nnunet_would_unpickle_is_code_for_it(tmp_path: Path, name: str, code: bool) -> None:
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.writestr(name, b"x")
+        archive.writestr("plans.json", b"{}")
+    assert Nnunet().carries_code(tmp_path / "m.zip") == code
 
 
 def test_safetensors_carry_no_code(tmp_path: Path) -> None:
