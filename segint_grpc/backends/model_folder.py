@@ -78,10 +78,16 @@ def unpacked(source: ModelSource) -> Path:
 
 @contextmanager
 def _alone_with(path: Path) -> Iterator[None]:
-    """Wait until no other process unpacks the same; the lock goes with the process that dies (flock(2))."""
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """Wait until no other process unpacks the same; the lock goes with the process that dies (flock(2)).
+
+    It is the folder's that `path` lies in: equal content lies in one, under whatever names.
+    """
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -129,6 +135,9 @@ def _unpack(archive: zipfile.ZipFile, entries: Entries, folder: Path) -> None:
     """Unpack beside `folder`, which gets its name when it is whole: the process may die meanwhile."""
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PART}")
     old = part.with_name(f"{part.name}.old{PART}")
+    # What a process has left that was killed meanwhile; nobody else is at it.
+    for rest in folder.parent.glob(f".{folder.name}.*{PART}"):
+        shutil.rmtree(rest, ignore_errors=True)
     try:
         for name, info in entries.items():
             target = part / PurePosixPath(name)

@@ -98,6 +98,29 @@ def test_processes_that_unpack_at_once_all_have_it_whole(archive: Path, tmp_path
     assert list(cache.parent.iterdir()) == [cache]
 
 
+def test_equal_content_under_two_names_is_unpacked_by_one_at_a_time(archive: Path, tmp_path: Path) -> None:
+    cache, twin = tmp_path / "cache" / "x", archive.with_name("twin.zip")
+    twin.hardlink_to(archive)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda path: unpacked(source(path, cache)), [archive, twin] * 8))
+    assert contents(cache) == FILES
+
+
+def test_what_a_killed_process_has_unpacked_goes_with_the_next_one(archive: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / "x"
+    program = (
+        "import os, sys, shutil; from pathlib import Path; from segint_grpc.backends.base import ModelSource\n"
+        "from segint_grpc.backends.model_folder import unpacked\n"
+        "shutil.copyfileobj = lambda *files: os.kill(os.getpid(), 9)\n"
+        "unpacked(ModelSource('v1', (), (), Path(sys.argv[1]), cache=Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", program, str(archive), str(cache)]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert [path.name.endswith(".part") for path in cache.parent.iterdir()] == [True]
+    assert contents(unpacked(source(archive, cache))) == FILES
+    assert list(cache.parent.iterdir()) == [cache]
+
+
 def test_code_in_it_leaves_nothing_behind(archive: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from segint_grpc.backends.base import ModelSource\n"
