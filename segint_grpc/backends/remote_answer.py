@@ -90,10 +90,15 @@ class Answer:
         return f": {line}" if line else "."
 
     def _read(self, size: int) -> bytes:
-        if time.monotonic() > self._deadline:
-            raise TimeoutError
         # One byte more than allowed tells a longer answer from one that just fits.
-        piece: bytes = self._response.read(min(size, self._left + 1))
+        size, piece = min(size, self._left + 1), bytearray()
+        while len(piece) < size:
+            if time.monotonic() > self._deadline:
+                raise TimeoutError
+            # What is there, however little: a server that lets it drip must not outlast the deadline.
+            if not (some := self._response.read1(size - len(piece))):
+                break
+            piece += some
         self.reserve(len(piece))
         self._left -= len(piece)
-        return piece
+        return bytes(piece)

@@ -6,6 +6,7 @@ It also does what a server should not, by the name of the model that it is asked
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import ssl
@@ -154,6 +155,15 @@ class Triton:
     async def _slow(self, request: web.Request, mask: NDArray[Any]) -> web.Response:
         await asyncio.Event().wait()
         raise AssertionError
+
+    async def _dripping(self, request: web.Request, mask: NDArray[Any]) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Length": "30"})
+        await answer.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(30):
+                await answer.write(b" ")
+                await asyncio.sleep(0.2)
+        return answer
 
     async def _closing(self, request: web.Request, mask: NDArray[Any]) -> web.Response:
         """Says that it keeps the connection, and ends it a moment later, as servers do with idle ones."""

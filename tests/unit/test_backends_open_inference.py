@@ -276,11 +276,12 @@ async def test_as_many_tiles_come_back_as_were_sent() -> None:
             await asyncio.to_thread(backend.infer, Tiles(np.zeros((3, 1, 4, 5, 6), np.float32)))
 
 
-async def test_a_request_ends_when_its_time_is_over() -> None:
+@pytest.mark.parametrize("model", ["slow", "dripping"])
+async def test_a_request_ends_when_its_time_is_over(model: str) -> None:
     async with triton() as server:
         before = time.monotonic()
-        assert "did not answer within 1 s (parameter timeout_s)" in await refusal(server, "slow", timeout_s=1)
-        assert time.monotonic() - before < 5
+        assert "did not answer within 1 s (parameter timeout_s)" in await refusal(server, model, timeout_s=1)
+        assert time.monotonic() - before < 4
 
 
 def rules_with(folder: Path, server: Triton, token: str, mode: int = 0o600) -> RemoteRules:
