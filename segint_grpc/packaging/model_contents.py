@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors
+from segint_grpc.zips.folder import LEFT_OUT
 
 TEXT_BYTES_MAX = 16 * 1024 * 1024
 
@@ -92,7 +94,8 @@ class ZipContents(ModelContents):
     def _members(self) -> dict[str, str]:
         """Name → what the zip calls it."""
         with self._opened() as archive:
-            inside = [name for name in archive.namelist() if not name.endswith("/")]
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+        inside = [name for name in names if not LEFT_OUT & set(name.split("/"))]
         tops = {name.partition("/")[0] for name in inside}
         has_top = len(tops) == 1 and all("/" in name for name in inside)
         return {name.partition("/")[2] if has_top else name: name for name in inside}
@@ -106,7 +109,9 @@ class ZipContents(ModelContents):
             OSError,
             ValueError,
             KeyError,
+            EOFError,
             zipfile.BadZipFile,
+            zlib.error,
             NotImplementedError,
             RuntimeError,
         ) as error:

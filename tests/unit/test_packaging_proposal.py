@@ -121,6 +121,28 @@ def test_a_zip_tells_as_much_as_its_folder(tmp_path: Path, top: str) -> None:
     assert manifest.files == ("organs.zip",)
 
 
+def test_what_a_mac_adds_to_a_zip_does_not_hide_the_bundle(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path / "organs")
+    with zipfile.ZipFile(tmp_path / "organs.zip", "w") as archive:
+        for path in bundle.rglob("*.*"):
+            archive.write(path, f"organs/{path.relative_to(bundle).as_posix()}")
+        archive.writestr("__MACOSX/organs/configs/._metadata.json", b"x")
+    assert proposed(tmp_path / "organs.zip") == proposed(bundle)
+
+
+def test_a_zip_with_a_broken_file_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "organs.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("configs/metadata.json", json.dumps(ORGANS))
+        archive.writestr("models/model.pt", b"weights")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"metadata.json") + len(b"metadata.json")
+    content[start : start + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises(errors.InvalidModel, match=r"organs\.zip cannot be read as a zip"):
+        proposed(path)
+
+
 def test_channels_are_told_apart_and_what_cannot_be_known_is_said_in_the_manifest(tmp_path: Path) -> None:
     manifest = begun(
         tmp_path / "my", a_bundle(tmp_path / "glioma", TUMOUR), "--name", "G", "--body-part", "Brain"
