@@ -41,6 +41,10 @@ def load_backend(name: str) -> BackEnd:
         return cast(BackEnd, installed[name].load()())
     except ImportError as error:
         raise missing_library(name, name, str(error)) from error
+    except Exception as error:
+        # Another package's, which must not keep anybody from the other back ends.
+        why = f"{type(error).__name__}: {error}"
+        raise errors.InvalidModel(f"The back end {name} cannot work ({why}); mend its package.") from error
 
 
 def missing_library(name: str, extra: str, why: str) -> errors.InvalidModel:

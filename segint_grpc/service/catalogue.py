@@ -211,7 +211,7 @@ class Catalogue:
             self._fitness.check(version.runtime, approved)
             if not version.runtime.files and not version.runtime.interpreter:
                 # It costs nothing, and the settings may allow less than when it was set.
-                self._fitness.back_end(version.runtime.backend).check(model.source)
+                self._fitness.takes_tiles(version.runtime, model.source)
         except errors.SegIntError as error:
             return error.message
         return ""

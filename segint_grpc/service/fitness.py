@@ -102,7 +102,14 @@ class Fitness:
         if runtime.interpreter:
             return self._interpreter(runtime).check(runtime.backend, source)
         back_end = self.back_end(runtime.backend)
-        back_end.check(source)
+        try:
+            back_end.check(source)
+        except errors.SegIntError:
+            raise
+        except Exception as error:
+            # Another package's, which must not keep the server from its other models.
+            why = f"The back end {runtime.backend} failed in its check ({type(error).__name__}: {error})."
+            raise errors.InvalidModel(why) from error
         return isinstance(back_end, TileBackEnd)
 
     def code_files(self, runtime: RuntimeRecord) -> list[FileRecord]:
@@ -156,7 +163,7 @@ class Fitness:
         path = self._media.model_file_path(file)
         key = (back_end, _stamp(path))
         if key not in self._carriers:
-            self._carriers[key] = self.back_end(back_end).carries_code(path)
+            self._carriers[key] = _carries_code(self.back_end(back_end), path)
         return self._carriers[key]
 
     def _check_size(self, file: FileRecord) -> None:
@@ -180,6 +187,14 @@ class Fitness:
             raise errors.InvalidModel(
                 f"The file {path} was changed where it lies, so it is not what was approved; upload it again."
             )
+
+
+def _carries_code(back_end: BackEnd, path: Path) -> bool:
+    try:
+        return back_end.carries_code(path)
+    except Exception:
+        # What a back end of another package cannot look at may be anything.
+        return True
 
 
 def quoted(version_id: str) -> str:
