@@ -109,7 +109,8 @@ def test_equal_content_under_two_names_is_unpacked_by_one_at_a_time(archive: Pat
 def test_what_a_killed_process_has_unpacked_goes_with_the_next_one(archive: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache" / "x"
     program = (
-        "import os, sys, shutil; from pathlib import Path; from segint_grpc.backends.base import ModelSource\n"
+        "import os, sys, shutil; from pathlib import Path\n"
+        "from segint_grpc.backends.base import ModelSource\n"
         "from segint_grpc.backends.model_folder import unpacked\n"
         "shutil.copyfileobj = lambda *files: os.kill(os.getpid(), 9)\n"
         "unpacked(ModelSource('v1', (), (), Path(sys.argv[1]), cache=Path(sys.argv[2])))"
