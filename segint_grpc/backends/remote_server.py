@@ -6,12 +6,14 @@ Certificates are always checked. What goes wrong is told by the server's name an
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,7 @@ class RemoteServer:
         """
         rules.check(call.origin)
         self.name = str(call.origin)
+        self._is_listed = call.origin in rules.servers
         self._timeout_s = call.timeout_s
         self._answer_max_bytes = rules.answer_max_bytes
         self._token_file = rules.tokens / call.origin.token_file if rules.tokens else None
@@ -93,6 +96,7 @@ class RemoteServer:
     def _once(self, method: str, path: str, body: Body | None) -> Any:
         connection = self._connection
         if connection.is_closed:
+            self._refuse_elsewhere()
             connection.timeout = min(CONNECT_S, self._timeout_s)
             connection.connect()
         connection.timeout = self._timeout_s
@@ -106,6 +110,19 @@ class RemoteServer:
             if connection.sock is None:
                 raise
         return connection.getresponse()
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise InvalidModel where what is this machine by its name leads to another, which nobody listed."""
+        if self._is_listed:
+            return
+        with suppress(socket.gaierror):
+            found = socket.getaddrinfo(self._connection.host, self._connection.port)
+            addresses = {str(address[0]) for *_, address in found}
+            if odd := sorted(one for one in addresses if not ip_address(one).is_loopback):
+                raise errors.InvalidModel(
+                    f"No scan may be sent to {self.name}: the name leads to {odd[0]}, which is not this "
+                    "machine. Write 127.0.0.1 for it, or mend /etc/hosts."
+                )
 
     def _refuse(self, status: int) -> None:
         if 300 <= status < 400:

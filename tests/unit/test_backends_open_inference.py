@@ -368,6 +368,15 @@ def test_a_port_that_never_answers_is_given_up() -> None:
         loaded(url=f"http://127.0.0.1:{port}", model="m", timeout_s=1)
 
 
+def test_a_localhost_that_a_resolver_places_elsewhere_is_sent_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 8000))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *question, **more: away)
+    with pytest.raises(errors.InvalidModel, match=r"leads to 192\.0\.2\.1, which is not this machine"):
+        loaded(url="http://localhost:8000", model="m", timeout_s=1)
+
+
 def test_a_model_file_has_no_use(tmp_path: Path) -> None:
     given = ModelSource("v", STRUCTURES, CHANNELS, tmp_path / "net.onnx", parameters=two())
     with pytest.raises(errors.InvalidModel, match=r"takes no model file.*net\.onnx"):
