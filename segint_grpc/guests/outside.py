@@ -127,7 +127,8 @@ class Interpreter:
             said = asked.stderr.decode(errors="replace") or f"it ended with exit code {asked.returncode}"
             raise errors.InvalidModel(self.failure(said).message)
         try:
-            return dict(json.loads(asked.stdout))
+            # What the environment's own start says comes before.
+            return dict(json.loads(asked.stdout.rpartition(b"\n")[2]))
         except ValueError:
             raise errors.InvalidModel(self.failure("it is no Python").message) from None
 

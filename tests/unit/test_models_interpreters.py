@@ -19,7 +19,7 @@ from segint_grpc.guests.packing import pack
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.models import Models
 from segint_grpc.store.store import Store, open_store
-from tests.fakes.group_environment import make_environment
+from tests.fakes.group_environment import make_environment, script
 from tests.fakes.stores import make_home
 from tests.families import a_family
 from tests.unit.test_models_service_files import offer_of, pieces
@@ -110,6 +110,11 @@ def test_a_back_end_tells_whether_it_takes_tiles_and_refuses_what_it_cannot_use(
 def test_what_is_no_python_is_an_error_and_no_answer(path: str) -> None:
     with pytest.raises(errors.InvalidModel, match=rf"The interpreter odd \({path}\) cannot run models: ."):
         Interpreter("odd", path).versions()
+
+
+def test_an_environment_that_greets_at_its_start_is_understood(python: Path, tmp_path: Path) -> None:
+    greeting = script(tmp_path / "python", f'echo "Welcome to the group"; exec {python} "$@"')
+    assert Interpreter("group", str(greeting)).versions() == Interpreter("group", str(python)).versions()
 
 
 def test_a_task_names_no_class_of_this_python_s_paths() -> None:
