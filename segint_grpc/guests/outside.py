@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,26 +113,53 @@ class Interpreter:
 
     def _ask(self, question: Any) -> Mapping[str, Any]:
         try:
-            asked = subprocess.run(
+            process = subprocess.Popen(
                 self.command("inside.answer(facts)\n"),
-                input=pack(question),
-                capture_output=True,
-                timeout=PATIENCE_S,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=environment(),
-                check=False,
+                process_group=0,
             )
         except OSError as error:
             raise errors.InvalidModel(self.failure(error.strerror or "").message) from None
-        except subprocess.TimeoutExpired:
-            raise errors.InvalidModel(self.failure(f"no answer in {PATIENCE_S:.0f} s").message) from None
-        if asked.returncode:
-            said = asked.stderr.decode(errors="replace") or f"it ended with exit code {asked.returncode}"
+        answer, complaint = self._heard(process, pack(question))
+        if process.returncode:
+            said = complaint.decode(errors="replace") or f"it ended with exit code {process.returncode}"
             raise errors.InvalidModel(self.failure(said).message)
         try:
             # What the environment's own start says comes before.
-            return dict(json.loads(asked.stdout.rpartition(b"\n")[2]))
+            return dict(json.loads(answer.rpartition(b"\n")[2]))
         except ValueError:
             raise errors.InvalidModel(self.failure("it is no Python").message) from None
+
+    def _heard(self, process: subprocess.Popen[bytes], question: bytes) -> tuple[bytes, bytes]:
+        """Return what `process` writes to stdout and stderr until it ends, which it then has."""
+        with process:
+            _asked.add(process)
+            try:
+                return process.communicate(question, PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                _kill(process)
+                raise errors.InvalidModel(self.failure(f"no answer in {PATIENCE_S:.0f} s").message) from None
+            finally:
+                _asked.discard(process)
+
+
+_asked: set[subprocess.Popen[bytes]] = set()
+"""The processes that questions wait for."""
+
+
+def hang_up() -> None:
+    """Wait for no answer any longer: for when the server stops."""
+    for process in list(_asked):
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill `process` and what it has started, which may hold its pipes open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _changed_at(path: Path) -> tuple[str, int]:

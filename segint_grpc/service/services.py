@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from segint_grpc.guests.outside import hang_up
 from segint_grpc.service.audit_log import AuditLog
 from segint_grpc.service.changes import Changes
 from segint_grpc.service.context import ServiceContext
@@ -55,6 +56,7 @@ async def services(settings: Settings, store: Store, pool: WorkerPool) -> AsyncI
     """
     async with AsyncExitStack() as stack:
         context = ServiceContext(store, stack.enter_context(Hop("segint-store")), settings)
+        stack.callback(hang_up)
         audit = AuditLog(store)
         stack.push_async_callback(audit.close)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import pickletools
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from segint_grpc import errors
 from segint_grpc.backends import surroundings
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.domain.models import RuntimeRecord
-from segint_grpc.guests.outside import Interpreter
+from segint_grpc.guests.outside import Interpreter, hang_up
 from segint_grpc.guests.packing import pack
 from segint_grpc.service.hop import Hop
 from segint_grpc.service.models import Models
@@ -115,6 +117,17 @@ def test_what_is_no_python_is_an_error_and_no_answer(path: str) -> None:
 def test_an_environment_that_greets_at_its_start_is_understood(python: Path, tmp_path: Path) -> None:
     greeting = script(tmp_path / "python", f'echo "Welcome to the group"; exec {python} "$@"')
     assert Interpreter("group", str(greeting)).versions() == Interpreter("group", str(python)).versions()
+
+
+def test_one_that_hangs_while_it_is_asked_does_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "begun")
+    hangs = Interpreter("hangs", str(script(tmp_path / "python", f"echo > {tmp_path}/begun; sleep 600")))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(hangs.versions)
+        (tmp_path / "begun").read_text()
+        hang_up()
+        with pytest.raises(errors.InvalidModel, match="ended with exit code -9"):
+            asked.result(10)
 
 
 def test_a_task_names_no_class_of_this_python_s_paths() -> None:
