@@ -105,7 +105,7 @@ async def test_a_model_runs_on_what_its_environment_alone_has_and_sees_nothing_o
 
 async def test_the_second_job_finds_the_model_loaded(pool: WorkerPool, bench: Bench) -> None:
     model = grouped(bench)
-    loaded = await pool.warm_up(LoadTask("request", model))
+    loaded, _ = await pool.warm_up(LoadTask("request", model))
     await pool.run("slot-1", bench.task(model), ignore)
     assert [one.pid for one in pool.loaded()].count(loaded.pid) == 1
     assert await pool.forget(loaded.version_id) >= 1
