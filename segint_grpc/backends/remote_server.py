@@ -170,7 +170,13 @@ class RemoteServer:
 def _connection(origin: Origin, authority: Path | None) -> HTTPConnection:
     if origin.scheme == "http":
         return HTTPConnection(origin.host, origin.port)
-    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    try:
+        context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    except OSError as error:
+        why = error.strerror or error
+        raise errors.InvalidModel(
+            f"The file of the setting open_inference_ca cannot be used: {why}."
+        ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return HTTPSConnection(origin.host, origin.port, ssl_context=context)
 

@@ -327,6 +327,17 @@ async def test_a_server_with_a_certificate_of_one_s_own_authority_is_believed_by
         assert np.array_equal(mask[0], IMAGE_KJI > 100)
 
 
+@pytest.mark.parametrize("content", ["", "no certificate", None])
+def test_an_authority_s_file_that_cannot_be_used_is_told_by_its_setting(
+    tmp_path: Path, content: str | None
+) -> None:
+    authority = tmp_path / "clinic.pem"
+    if content is not None:
+        authority.write_text(content)
+    with pytest.raises(errors.InvalidModel, match="open_inference_ca cannot be used: "):
+        loaded(RemoteRules(authority=authority), url="https://127.0.0.1:9", model="m")
+
+
 async def test_a_server_that_describes_no_tensors_is_told_them_by_parameters() -> None:
     async with triton(describes=False) as server:
         said = await refusal(server)
