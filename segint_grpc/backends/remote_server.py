@@ -40,6 +40,17 @@ class Body:
     chunks: Callable[[], Iterator[bytes]]
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def until(self, deadline: float) -> Body:
+        """Return the same, whose pieces end in a TimeoutError after `deadline` (time.monotonic)."""
+
+        def chunks() -> Iterator[bytes]:
+            for piece in self.chunks():
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+                yield piece
+
+        return Body(chunks, self.headers)
+
 
 class RemoteServer:
     """The server of one model."""
@@ -70,7 +81,7 @@ class RemoteServer:
         """
         deadline = time.monotonic() + self._timeout_s
         with self._told(f"{method} {path}"):
-            response = self._sent(method, path, body)
+            response = self._sent(method, path, body and body.until(deadline))
             answer = Answer(response, self._answer_max_bytes, deadline)
             try:
                 self._refuse(answer.status)

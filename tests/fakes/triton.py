@@ -83,6 +83,9 @@ class Triton:
         return web.json_response({"name": name, "versions": ["1"], "inputs": [image], "outputs": [mask]})
 
     async def _infer(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["model"] == "sluggish":
+            async for _ in request.content.iter_chunked(65_536):
+                await asyncio.sleep(0.1)
         body = await request.read()
         frame, image = self._image(body, request.headers.get(HEADER))
         self.requests.append(frame)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
-import socket
 import ssl
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -276,14 +272,6 @@ async def test_as_many_tiles_come_back_as_were_sent() -> None:
             await asyncio.to_thread(backend.infer, Tiles(np.zeros((3, 1, 4, 5, 6), np.float32)))
 
 
-@pytest.mark.parametrize("model", ["slow", "dripping"])
-async def test_a_request_ends_when_its_time_is_over(model: str) -> None:
-    async with triton() as server:
-        before = time.monotonic()
-        assert "did not answer within 1 s (parameter timeout_s)" in await refusal(server, model, timeout_s=1)
-        assert time.monotonic() - before < 4
-
-
 def rules_with(folder: Path, server: Triton, token: str, mode: int = 0o600) -> RemoteRules:
     path = folder / f"127.0.0.1_{server.url.rpartition(':')[2]}.token"
     path.write_text(token + "\n")
@@ -327,17 +315,6 @@ async def test_a_server_with_a_certificate_of_one_s_own_authority_is_believed_by
         assert np.array_equal(mask[0], IMAGE_KJI > 100)
 
 
-@pytest.mark.parametrize("content", ["", "no certificate", None])
-def test_an_authority_s_file_that_cannot_be_used_is_told_by_its_setting(
-    tmp_path: Path, content: str | None
-) -> None:
-    authority = tmp_path / "clinic.pem"
-    if content is not None:
-        authority.write_text(content)
-    with pytest.raises(errors.InvalidModel, match="open_inference_ca cannot be used: "):
-        loaded(RemoteRules(authority=authority), url="https://127.0.0.1:9", model="m")
-
-
 async def test_a_server_that_describes_no_tensors_is_told_them_by_parameters() -> None:
     async with triton(describes=False) as server:
         said = await refusal(server)
@@ -364,28 +341,6 @@ async def test_axes_are_laid_out_as_declared_and_the_mask_comes_back_upright(
 async def test_values_that_the_server_s_type_cannot_hold_are_an_error_and_do_not_wrap_around() -> None:
     async with triton(input_datatype="UINT8") as server:
         assert "which the dtype uint8 that the model wants cannot hold" in await refusal(server)
-
-
-@contextlib.contextmanager
-def silent_port() -> Iterator[int]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        yield listening.getsockname()[1]
-
-
-def test_a_port_that_never_answers_is_given_up() -> None:
-    with silent_port() as port, pytest.raises(errors.ModelFailure, match="did not answer within 1 s"):
-        loaded(url=f"http://127.0.0.1:{port}", model="m", timeout_s=1)
-
-
-def test_a_localhost_that_a_resolver_places_elsewhere_is_sent_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    away = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 8000))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *question, **more: away)
-    with pytest.raises(errors.InvalidModel, match=r"leads to 192\.0\.2\.1, which is not this machine"):
-        loaded(url="http://localhost:8000", model="m", timeout_s=1)
 
 
 def test_a_model_file_has_no_use(tmp_path: Path) -> None:
