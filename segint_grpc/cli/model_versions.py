@@ -18,6 +18,7 @@ from segint_grpc.cli.model_files import FILE_OR_FOLDER, send
 from segint_grpc.cli.options import chosen_place, home_option, json_option
 from segint_grpc.cli.output import print_json, print_table
 from segint_grpc.cli.version_lines import tell
+from segint_grpc.client.check_scan import check_scan_from
 from segint_grpc.client.package_push import failure
 from segint_grpc.client.package_server import PackageServer
 
@@ -35,7 +36,12 @@ reason_option = click.option("--reason", default="", help="Why; recorded.")
 @click.option("--entry", default="", help="The class to make, where the model file does not say it.")
 @click.option("--interpreter", default="", metavar="NAME", help="Its Python; see the setting interpreters.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
-@click.option("--check-scan", type=FILE, help="A serialized ModelInput on which it finds its structures.")
+@click.option(
+    "--check-scan",
+    type=FILE_OR_FOLDER,
+    metavar="SCAN",
+    help="A scan on which it finds its structures: NIfTI, a DICOM folder or a serialized ModelInput.",
+)
 @click.option("--as-sent", is_flag=True, help="Drop what its manifest said of its scans and masks.")
 @click.option("--approve", is_flag=True, help="You have looked at the files: their code may run.")
 @click.option("--activate", is_flag=True, help="Check it and, if it passes, offer it to clients.")
@@ -66,11 +72,13 @@ def set_runtime(
     runtime = models_pb2.Runtime(backend=backend, entry=entry, interpreter=interpreter)
     if parameters:
         runtime.parameters.update(dict(map(parse_parameter, parameters)))
-    files = {"model_file": model_path, "module_file": module_path, "check_scan": check_scan}
+    files = {"model_file": model_path, "module_file": module_path}
     with PackageServer(chosen_place(home)) as server:
         for field, path in files.items():
             if path:
                 getattr(runtime, field).CopyFrom(send(server, path))
+        if check_scan:
+            runtime.check_scan.CopyFrom(_send_scan(server, version_id, check_scan))
         if not as_sent and (before := _version(server, version_id)) and before.runtime.HasField("handling"):
             runtime.handling.CopyFrom(before.runtime.handling)
         version = server.set_runtime(version_id, runtime)
@@ -193,6 +201,20 @@ def _approve(server: PackageServer, version: models_pb2.Version) -> models_pb2.V
         if file.sha256:
             server.approve(file.sha256)
     return _version(server, version.version_id) or version
+
+
+def _send_scan(server: PackageServer, version_id: str, path: Path) -> models_pb2.ModelFile:
+    """Upload the scan for a version's check, as the ModelInput that a job would bring."""
+    channels = {
+        version.version_id: family.family.FamilyDescription.InputChannels
+        for family in server.families()
+        for version in family.versions
+    }
+    if version_id not in channels:
+        known = ", ".join(map(repr, channels))
+        raise errors.UnknownModel(f"No model {version_id!r} is here; there is {known}.", version_id, channels)
+    scan = check_scan_from(path, [channel.ChannelID for channel in channels[version_id]])
+    return server.send(scan, scan.sha256()) if scan else send(server, path)
 
 
 def _version(server: PackageServer, version_id: str) -> models_pb2.Version | None:

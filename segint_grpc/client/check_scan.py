@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from segint_grpc import errors
@@ -29,7 +29,29 @@ def check_scan_of(package: Package, check_scan: str | Mapping[str, str]) -> Outg
         name = PurePosixPath(check_scan).name
         return Outgoing(name, package.size_bytes(check_scan), lambda: package.chunks(check_scan))
     files = check_scan if isinstance(check_scan, Mapping) else {_only_channel(package.manifest): check_scan}
-    body = build_request([(channel_id, _read(package, name)) for channel_id, name in files.items()])
+    return _outgoing([(channel_id, _read(package, name)) for channel_id, name in files.items()])
+
+
+def check_scan_from(path: Path, channel_ids: Sequence[str]) -> Outgoing | None:
+    """Return the ModelInput to upload for a NIfTI file or DICOM folder; None where `path` is one already.
+
+    Raises:
+        InvalidModel: a single scan is given for a family of several channels.
+        UnusableScan: the scan cannot be read.
+        MissingLibrary: the library for such scans is not installed.
+    """
+    if path.is_file() and not path.name.lower().endswith(NIFTI_SUFFIXES):
+        return None
+    if len(channel_ids) != 1:
+        raise errors.InvalidModel(
+            f"{path.name} is one scan, and the model takes {', '.join(channel_ids)}. Name a serialized "
+            "ModelInput with all of them, such as `segint job input` fetches of a job."
+        )
+    return _outgoing([(channel_ids[0], read_scan(path))])
+
+
+def _outgoing(channels: Sequence[tuple[str, Scan]]) -> Outgoing:
+    body = build_request(channels)
     return Outgoing(NAME, body.size_bytes, lambda: map(bytes, body.chunks()))
 
 

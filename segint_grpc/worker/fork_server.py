@@ -45,6 +45,9 @@ from segint_grpc.worker.fork_loop import main
 main({fd}, {pid}, {preload!r}, lambda: inside.settle(facts))
 """
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""OpenMP's threads sleep while they wait for each other. Spinning, as is their default, they keep
+each other off cores that others want, too, and a network of many small steps takes many times as long."""
 
 
 def start(threads: int = 1, preload: Sequence[str] = PRELOAD) -> ForkServer:
@@ -92,7 +95,7 @@ def _started(
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
                 pass_fds=[theirs.fileno()],
-                env={**variables, **dict.fromkeys(_THREAD_VARIABLES, str(threads))},
+                env={**_WAITING, **variables, **dict.fromkeys(_THREAD_VARIABLES, str(threads))},
             )
         except OSError:
             control.close()

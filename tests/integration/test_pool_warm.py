@@ -242,3 +242,10 @@ async def test_libraries_that_are_loaded_later_compute_with_the_slots_share_of_t
         assert threads() == torch.get_num_threads() == len(os.sched_getaffinity(0)), threads()
     """
     await run(shared, bench, bench.model(doing(asked), name="threads"))
+
+
+async def test_threads_sleep_while_they_wait_for_each_other_since_others_want_the_cores(
+    shared: WorkerPool, bench: Bench
+) -> None:
+    asked = 'assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"'
+    await run(shared, bench, bench.model(doing(asked), name="waiting"))

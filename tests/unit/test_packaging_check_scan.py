@@ -8,7 +8,7 @@ import pytest
 
 from generated.radiomics.Model_pb2 import ModelInput
 from segint_grpc import errors
-from segint_grpc.client.check_scan import check_scan_of
+from segint_grpc.client.check_scan import check_scan_from, check_scan_of
 from segint_grpc.client.phantom import write_phantom
 from segint_grpc.client.scans import read_scan
 from segint_grpc.packaging.package import FolderPackage
@@ -56,3 +56,23 @@ def test_a_file_that_is_no_scan_is_told(tmp_path: Path) -> None:
     package = FolderPackage(a_folder(tmp_path, files={"scan.nii.gz": b"nothing"}))
     with pytest.raises(errors.UnusableScan):
         check_scan_of(package, "scan.nii.gz")
+
+
+def test_a_file_of_ones_own_becomes_the_input_of_the_only_channel(tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii.gz"
+    write_phantom(path, (4, 12, 10))
+    scan = check_scan_from(path, ["ct"])
+    assert scan is not None
+    (channel,) = ModelInput.FromString(b"".join(scan.chunks())).Channels
+    assert channel.ChannelID == "ct"
+    assert gzip.decompress(channel.CalibratedVolume.Volume.Data) == read_scan(path).image_kji.tobytes()
+
+
+def test_a_file_that_is_no_nifti_is_taken_for_a_serialized_input(tmp_path: Path) -> None:
+    (tmp_path / "job.pb").write_bytes(b"as it is")
+    assert check_scan_from(tmp_path / "job.pb", ["ct", "pet"]) is None
+
+
+def test_one_scan_is_not_enough_for_several_channels(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidModel, match=r"the model takes ct, pet.*`segint job input`"):
+        check_scan_from(tmp_path / "scan.nii.gz", ["ct", "pet"])

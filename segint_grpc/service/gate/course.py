@@ -25,7 +25,10 @@ from segint_grpc.service.hop import Hop
 
 TILTED = Orientation("a tilted grid", Arrangement())
 AGAIN = Orientation("the same scan again", Arrangement(), required=True)
-ADD_A_SCAN = "add a scan on which it finds its structures (the runtime's check_scan)."
+ADD_A_SCAN = (
+    "add a scan on which it finds its structures: check_scan in its manifest, or "
+    "`segint model set --check-scan`."
+)
 
 
 @dataclass(frozen=True)
