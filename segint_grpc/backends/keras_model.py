@@ -77,7 +77,8 @@ class KerasModel:
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
         values = self._layout.batch(tiles.values)
-        return self._layout.tiles(run_tiles(self._place, self._first, replace(tiles, values=values)))
+        made = run_tiles(self._place, self._first, replace(tiles, values=values))
+        return self._layout.tiles(made, values.ndim)
 
     def _first(self, values: torch.Tensor) -> torch.Tensor:
         return self._called([values])[self._outputs[0]]

@@ -85,16 +85,16 @@ class OnnxModel:
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return the first output for `tiles`, whose axes are the manifest's affair."""
-        name, dtype = self._inputs[0].name, _dtype(self._inputs[0])
+        """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
+        values = self._layout.batch(tiles.values)
 
-        def called(values: NDArray[np.float32]) -> NDArray[Any]:
-            return self._run({name: values.astype(dtype)})[0]
+        def called(batch: NDArray[Any]) -> NDArray[Any]:
+            return self._run({self._inputs[0].name: batch})[0]
 
         def batched() -> NDArray[Any]:
-            return self._batches.run(called, tiles.values, CPU if self._place == CPU else self._told)
+            return self._batches.run(called, values, CPU if self._place == CPU else self._told)
 
-        return self._guarded(batched)
+        return self._layout.tiles(self._guarded(batched), values.ndim)
 
     def _guarded(self, call: Callable[[], T]) -> T:
         return call() if self._place == CPU else on_gpu(call, self._told, _is_memory, self._retreat)

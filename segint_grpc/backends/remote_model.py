@@ -75,14 +75,14 @@ class RemoteModel:
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return the first output for `tiles`, whose axes are the manifest's affair."""
-        values = tiles.values.astype(_dtype(self._inputs[0]))
-        made = self._made({self._inputs[0].name: values}, {}, {values.shape[2:]})[0]
+        """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
+        values = self._layout.batch(tiles.values)
+        made = self._made({self._inputs[0].name: values}, {}, {tiles.values.shape[2:]})[0]
         if len(made) != len(values):
             raise errors.WrongOutput(
                 f"{self._told(capital=True)} was sent {len(values)} tiles and gave {len(made)}."
             )
-        return made
+        return self._layout.tiles(made, values.ndim)
 
     def _names(self) -> list[str]:
         return [one.name for one in self._inputs]

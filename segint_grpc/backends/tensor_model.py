@@ -7,6 +7,7 @@ matrices of layout.py:affines. It cannot be given a function, so it tells no pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -39,6 +40,7 @@ class TensorModel:
         """Read the network of `source` onto the device that its parameters ask for."""
         self._make = make
         self._layout = wanted_layout(source.parameters)
+        self._tiles = replace(self._layout, dtype="")
         self._network: Network | None = None
         self._place = Place(wanted_device(source.parameters), self._read, source.gpu_memory_bytes)
 
@@ -47,8 +49,10 @@ class TensorModel:
         return cast(Masks, self._place.run(lambda: self._predicted(channels)))
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return what the network makes of `tiles`, whose axes are the manifest's affair."""
-        return run_tiles(self._place, self._call, tiles)
+        """Return what the network makes of `tiles`: as the manifest has them, but for the channels' axis."""
+        values = self._tiles.batch(tiles.values)
+        made = run_tiles(self._place, self._call, replace(tiles, values=values))
+        return self._tiles.tiles(made, values.ndim)
 
     def _call(self, values: torch.Tensor) -> Any:
         assert self._network is not None

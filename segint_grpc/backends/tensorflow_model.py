@@ -68,8 +68,8 @@ class SavedModel:
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
-        values = self._layout.batch(tiles.values).astype(self._layout.dtype)
-        return self._layout.tiles(self._made({self._inputs[0]: values})[self._outputs[0]])
+        values = self._layout.batch(tiles.values)
+        return self._layout.tiles(self._made({self._inputs[0]: values})[self._outputs[0]], values.ndim)
 
     @property
     def _call(self) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from segint_grpc import errors
-from segint_grpc.backends.base import ModelSource
+from segint_grpc.backends.base import ModelSource, Tiles
 from segint_grpc.backends.onnx import Onnx
 from segint_grpc.backends.onnx_file import external_files
 from segint_grpc.zips.folder import write_folder_zip
@@ -265,3 +265,33 @@ def test_axes_that_the_input_does_not_have_are_refused_with_both_counts(tmp_path
 def test_the_model_for_tests_on_a_gpu_is_that_of_the_other_tests() -> None:
     path = Path(__file__).parents[1] / "data" / "two_structures.onnx"
     assert np.array_equal(run_onnx(path, IMAGE_KJI, GEOMETRY), built("onnx").bare(IMAGE_KJI, GEOMETRY))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("NDHWC", (4, 5, 6)), ("DHWC", (5, 6))])
+def test_a_network_whose_channels_come_last_gets_its_tiles_so(
+    axes: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "last.onnx"
+    names = tuple("dhw"[-len(shape) :])
+    node = helper.make_node("ReduceSum", ["image", "axis"], ["first"], keepdims=1)
+    above = helper.make_node("Greater", ["image", "first"], ["mask"])
+    axis = numpy_helper.from_array(np.array([-1], np.int64), "axis")
+    inputs = [tensor("image", TensorProto.FLOAT, "n", *names, 2)]
+    outputs = [tensor("mask", TensorProto.BOOL, "n", *names, 2)]
+    written(path, [node, above], inputs, outputs, [axis])
+    backend = Onnx()
+    backend.load(ModelSource("v", STRUCTURES, ("1", "2"), path, parameters={"axes": axes}))
+    values = np.random.default_rng(1).normal(0, 300, (3, 2, *shape)).astype(np.float32)
+    assert np.array_equal(backend.infer(Tiles(values)), values > values.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("odd", [-1024.0, 300.0, 1.5, np.nan])
+def test_tiles_that_the_network_s_integers_cannot_hold_are_an_error(odd: float, tmp_path: Path) -> None:
+    path = threshold(tmp_path / "m.onnx", 1, 1, "d", "h", "w", kind=TensorProto.UINT8, dtype=np.uint8)
+    backend = Onnx()
+    backend.load(ModelSource("v", STRUCTURES, ("1",), path))
+    values = np.full((1, 1, 2, 3, 4), 101, np.float32)
+    assert backend.infer(Tiles(values)).all()
+    values[0, 0, 1, 1, 1] = odd
+    with pytest.raises(errors.ModelFailure, match=r"uint8 that the model wants.*\[versions\.input\] rounds"):
+        backend.infer(Tiles(values))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from generated.radiomics import Model_pb2
 from generated.segint.v1.handling_pb2 import ScanHandling
 from segint_grpc import backends, errors
-from segint_grpc.backends.base import BackEnd, TileBackEnd, Tiles
+from segint_grpc.backends.base import BackEnd, ModelSource, TileBackEnd, Tiles
 from segint_grpc.worker.handled_run import HandledRun
 from tests.real_models import STRUCTURES, a_channel, a_scan, built, net
 
@@ -41,6 +43,22 @@ def test_tiles_go_in_and_out_as_the_network_has_them(name: str) -> None:
     with torch.inference_mode():
         expected = net()(torch.from_numpy(values)).numpy()
     assert np.array_equal(backend.infer(Tiles(values)), expected)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_torch_network_whose_channels_come_last_gets_its_tiles_so(tmp_path: Path) -> None:
+    class Last(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return image > image.sum(-1, keepdim=True)
+
+    path = tmp_path / "last.pt"
+    torch.jit.save(torch.jit.script(Last()), path)
+    backend = backends.load_backend("torchscript")
+    parameters = {"axes": "NDHWC", "dtype": "int16"}
+    backend.load(ModelSource("v", STRUCTURES, ("1", "2"), path, parameters=parameters))
+    assert isinstance(backend, TileBackEnd)
+    values = np.random.default_rng(1).normal(0, 300, (3, 2, 4, 5, 6)).astype(np.float32)
+    assert np.array_equal(backend.infer(Tiles(values)), values > values.sum(axis=1, keepdims=True))
 
 
 def masks(name: str, *, stored_in_lps: bool) -> list[NDArray[np.uint8]]:
