@@ -144,6 +144,14 @@ def affines(channels: Sequence[Channel]) -> NDArray[np.float64]:
     return matrices if len(channels) > 1 else matrices[0]
 
 
+def contiguous(values: NDArray[Any]) -> NDArray[Any]:
+    """Return `values` C-contiguous, also along axes of one element.
+
+    These NumPy calls contiguous even where they count backwards, which torch does not take.
+    """
+    return np.ascontiguousarray(values).reshape(-1).reshape(values.shape)
+
+
 def check_one_grid(channels: Sequence[Channel]) -> None:
     """Raise ModelFailure unless all channels have voxels at the same places."""
     first = channels[0]

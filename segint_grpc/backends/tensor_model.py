@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import wanted_device
-from segint_grpc.backends.layout import affines, wanted_layout
+from segint_grpc.backends.layout import affines, contiguous, wanted_layout
 from segint_grpc.backends.torch_device import Place
 
 GEOMETRY = "geometry"
@@ -101,7 +101,7 @@ def run_tiles(place: Place, call: Callable[..., Any], tiles: Tiles) -> NDArray[A
     """Return what `call` makes of `tiles` at `place`; of several results (deep supervision), the first."""
 
     def called(values: NDArray[np.float32]) -> NDArray[Any]:
-        tensor = torch.from_numpy(np.ascontiguousarray(values)).to(place.device)
+        tensor = torch.from_numpy(contiguous(values)).to(place.device)
         with torch.autocast(place.device.type, torch.bfloat16, enabled=tiles.mixed_precision):
             return _scores(call(tensor))
 
