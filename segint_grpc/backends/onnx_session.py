@@ -26,6 +26,7 @@ from segint_grpc.backends.layout import (
     wanted_layout,
     wanted_names,
 )
+from segint_grpc.backends.named_tensors import by_structure
 from segint_grpc.backends.remarks import computes_on, remark
 from segint_grpc.backends.threads import threads
 
@@ -76,12 +77,16 @@ class OnnxModel:
         made = {output.name: output for output in self._session.get_outputs()}
         wanted = wanted_names(source.parameters, OUTPUTS) or list(made)
         self._outputs = [_named(made, name, "output").name for name in wanted]
+        ids = [structure.structure_id for structure in source.structures]
+        self._by_structure = by_structure(source.parameters, OUTPUTS, self._outputs, ids)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
-        """Return the output as an array, or the outputs as a list of them."""
+        """Return the output as an array, the outputs as a list of them, or by structure if named so."""
         feed = self._feed(channels)
         made = self._guarded(lambda: self._run(feed))
         masks = [self._layout.restored(array) for array in made]
+        if self._by_structure:
+            return dict(zip(self._outputs, masks, strict=True))
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:

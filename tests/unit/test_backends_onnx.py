@@ -147,6 +147,12 @@ def test_of_several_outputs_those_that_are_named_are_the_masks(tmp_path: Path) -
     assert np.array_equal(both[0], IMAGE_KJI > 100)
     assert np.array_equal(both[1], IMAGE_KJI < 100)
     assert np.array_equal(predicted(path, outputs="below"), IMAGE_KJI < 100)
+    for node, name in zip(nodes, ("left", "bright"), strict=True):
+        node.output[0] = name
+    outputs = [tensor(name, TensorProto.BOOL, "d", "h", "w") for name in ("left", "bright")]
+    keyed = predicted(written(tmp_path / "ids.onnx", nodes, [image], outputs, [limit(100)]))
+    assert np.array_equal(keyed["left"], IMAGE_KJI > 100)
+    assert np.array_equal(keyed["bright"], IMAGE_KJI < 100)
     refused("no output 'beside'; its outputs are above, below", path, outputs=["beside"])
     refused("no input 'scan'; its inputs are image", path, inputs="scan")
     refused("inputs must be a name or a list of names", path, inputs=3)
