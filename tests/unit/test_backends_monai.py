@@ -217,6 +217,17 @@ def test_a_map_of_labels_that_channel_def_does_not_tell_is_refused_until_it_is_t
     np.testing.assert_array_equal(masks["whole"], made > 0)
 
 
+def test_a_map_is_one_although_channel_def_names_a_single_output(tmp_path: Path) -> None:
+    image_kji, geometry = SCANS["LPS"]
+    expected = masks_of(source(write_bundle(tmp_path / "two")), [image_kji], geometry)
+    for names, labels in (({"2": "left"}, None), ({"0": "all"}, {"left": 2})):
+        pred = {"num_channels": 3, "channel_def": names}
+        forms = {**METADATA["network_data_format"], "outputs": {"pred": pred}}
+        folder = write_bundle(tmp_path / str(*names), metadata={**METADATA, "network_data_format": forms})
+        given = source(folder, STRUCTURES[1:], **({"labels": labels} if labels else {}))
+        np.testing.assert_array_equal(masks_of(given, [image_kji], geometry)["left"], expected["left"])
+
+
 def test_a_wrong_number_of_channels_is_told_with_the_bundle_s_keys(tmp_path: Path) -> None:
     folder = tumour_bundle(tmp_path / "tumour", separate=True)
     with pytest.raises(errors.ModelFailure, match=r"loads 2 images \(t1, t2\), and the family has 1"):
