@@ -153,6 +153,11 @@ def test_of_several_outputs_those_that_are_named_are_the_masks(tmp_path: Path) -
     keyed = predicted(written(tmp_path / "ids.onnx", nodes, [image], outputs, [limit(100)]))
     assert np.array_equal(keyed["left"], IMAGE_KJI > 100)
     assert np.array_equal(keyed["bright"], IMAGE_KJI < 100)
+    values = np.random.default_rng(1).normal(0, 300, (2, 3, 4)).astype(np.float32)
+    for parameters, expected in (({}, values > 100), ({"outputs": ["below", "above"]}, values < 100)):
+        backend = Onnx()
+        backend.load(ModelSource("v", STRUCTURES, ("1",), path, parameters=parameters))
+        assert np.array_equal(backend.infer(Tiles(values)), expected)
     refused("no output 'beside'; its outputs are above, below", path, outputs=["beside"])
     refused("no input 'scan'; its inputs are image", path, inputs="scan")
     refused("inputs must be a name or a list of names", path, inputs=3)
