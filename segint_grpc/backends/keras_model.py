@@ -98,8 +98,9 @@ class KerasModel:
         return dict(zip(_output_names(self._model), keras.tree.flatten(made), strict=True))
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        arrays = self._layout.arrays(channels)
         names = [given.name for given in self._inputs]
+        channels = self._layout.ordered(channels, names)
+        arrays = self._layout.arrays(channels)
         if len(arrays) != len(names):
             raise errors.ModelFailure(
                 f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "

@@ -34,6 +34,12 @@ class Layout:
     axes: str = VOLUME
     dtype: str = ""
 
+    def ordered(self, channels: Sequence[Channel], names: Sequence[str]) -> Sequence[Channel]:
+        """Return `channels` as the inputs `names` have them, where these are called after channels."""
+        by_id = {channel.channel_id: channel for channel in channels}
+        each = "C" not in self.axes and set(names) == set(by_id)
+        return [by_id[name] for name in names] if each else channels
+
     def arrays(self, channels: Sequence[Channel]) -> list[NDArray[Any]]:
         """Return new C-contiguous arrays for `channels`: one with all of them, or one for each.
 

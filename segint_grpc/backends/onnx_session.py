@@ -105,8 +105,9 @@ class OnnxModel:
         return call() if self._place == CPU else on_gpu(call, self._told, _is_memory, self._retreat)
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        arrays = self._layout.arrays(channels)
         names = [given.name for given in self._inputs]
+        channels = self._layout.ordered(channels, names)
+        arrays = self._layout.arrays(channels)
         if len(arrays) != len(names):
             raise errors.ModelFailure(
                 f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "

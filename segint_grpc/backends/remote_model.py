@@ -69,7 +69,9 @@ class RemoteModel:
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, the outputs as a list of them, or by structure if named so."""
-        feed = dict(zip(self._names(), self._layout.arrays(channels), strict=True))
+        names = [one.name for one in self._inputs]
+        channels = self._layout.ordered(channels, names)
+        feed = dict(zip(names, self._layout.arrays(channels), strict=True))
         spatial = {_spatial(array, self._layout.axes) for array in feed.values()}
         if self._geometry is not None:
             feed[GEOMETRY] = affines(channels).astype(_dtype(self._geometry))
@@ -88,9 +90,6 @@ class RemoteModel:
                 f"{self._told(capital=True)} was sent {len(values)} tiles and gave {len(made)}."
             )
         return self._layout.tiles(made, values.ndim)
-
-    def _names(self) -> list[str]:
-        return [one.name for one in self._inputs]
 
     def _made(
         self, feed: dict[str, NDArray[Any]], parameters: dict[str, str], spatial: set[tuple[int, ...]]

@@ -66,6 +66,8 @@ class TensorModel:
     def _predicted(self, channels: Sequence[Channel]) -> Any:
         network = self._network
         assert network is not None
+        names = [name for name in network.names if name != GEOMETRY]
+        channels = self._layout.ordered(channels, names)
         values = [torch.from_numpy(array) for array in self._layout.arrays(channels)]
         if GEOMETRY in network.names:
             values.insert(list(network.names).index(GEOMETRY), torch.from_numpy(affines(channels)))

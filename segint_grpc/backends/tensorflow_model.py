@@ -103,6 +103,7 @@ class SavedModel:
         return {name: _array(tensor) for name, tensor in made.items()}
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
+        channels = self._layout.ordered(channels, self._inputs)
         arrays = self._layout.arrays(channels)
         if len(arrays) != len(self._inputs):
             raise errors.ModelFailure(

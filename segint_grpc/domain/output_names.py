@@ -17,13 +17,13 @@ def plain_name(name: str) -> str:
 
 
 def words_of(name: str) -> str:
-    """Return the words of `name` in small letters without accents, in any script: capitals and signs aside."""
+    """Return the words of `name` in small letters, in any script, without accents and signs."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return re.sub(r"[\W_]+", " ", "".join(one for one in letters if not unicodedata.combining(one))).strip()
 
 
 def meant(wanted: str, names: Collection[str]) -> str | None:
-    """Return which of `names` `wanted` is: the very same, else the only one of the same words, None if none."""
+    """Return which of `names` `wanted` is: the very same, else the only one of the same words, or None."""
     if wanted in names:
         return wanted
     words = words_of(wanted)

@@ -135,6 +135,16 @@ def test_an_input_called_geometry_gets_the_matrix_from_indices_to_the_patient(tm
     assert np.array_equal(predicted(path), GEOMETRY.affine.sum() < IMAGE_KJI)
 
 
+def test_inputs_that_are_called_as_the_channels_get_these_whatever_their_order(tmp_path: Path) -> None:
+    inputs = [tensor(name, TensorProto.FLOAT, "d", "h", "w") for name in ("pet", "ct")]
+    node = helper.make_node("Greater", ["pet", "ct"], ["mask"])
+    path = written(tmp_path / "two.onnx", [node], inputs, [tensor("mask", TensorProto.BOOL, "d", "h", "w")])
+    ct, pet = a_channel(IMAGE_KJI, GEOMETRY, "ct"), a_channel(IMAGE_KJI // 3, GEOMETRY, "pet")
+    for channels in ((ct, pet), (pet, ct)):
+        assert np.array_equal(predicted(path, *channels), IMAGE_KJI // 3 > IMAGE_KJI)
+        assert np.array_equal(predicted(path, *channels, inputs=["ct", "pet"]), IMAGE_KJI // 3 > IMAGE_KJI)
+
+
 def test_of_several_outputs_those_that_are_named_are_the_masks(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Greater", ["image", "limit"], ["above"]),

@@ -170,9 +170,10 @@ def test_images_with_keys_of_their_own_go_by_these_and_not_by_the_config_s_order
     manifest = begun(tmp_path / "my", bundle)
     (runtime,) = manifest.runtimes.values()
     assert runtime.parameters == {"inputs": ["ct", "pet"]}
-    assert "the bundle's config has to load its images under these names: ct, pet." in (
-        tmp_path / "my" / MANIFEST
-    ).read_text()
+    assert (
+        "the bundle's config has to load its images under these names: ct, pet."
+        in (tmp_path / "my" / MANIFEST).read_text()
+    )
     assert proposed(a_bundle(tmp_path / "one")).parameters == {}
 
 
