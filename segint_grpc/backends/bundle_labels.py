@@ -10,7 +10,7 @@ from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource, StructureSpec
 from segint_grpc.backends.voxel_features import LABELS
 from segint_grpc.backends.voxel_labels import LABEL_MAX
-from segint_grpc.domain.output_names import is_background, output_names, plain_name
+from segint_grpc.domain.output_names import is_background, meant, output_names
 
 Labels = Mapping[str, Sequence[int]]
 """StructureID → the values of a map of labels, or the numbers of channels, that are the structure."""
@@ -39,7 +39,7 @@ def wanted_outputs(source: ModelSource, metadata: Mapping[str, Any]) -> OutputLa
     given = source.parameters.get(LABELS)
     if given is not None:
         return OutputLabels(_given(source, given), map_is_known=True, outputs=len(named))
-    numbers = {plain_name(name): number for number, name in named.items() if not is_background(name)}
+    numbers = {name: number for number, name in named.items() if not is_background(name)}
     found = {one.structure_id: _number(one, numbers) for one in source.structures}
     missing = [name for name, number in found.items() if number is None]
     if missing:
@@ -53,8 +53,8 @@ def wanted_outputs(source: ModelSource, metadata: Mapping[str, Any]) -> OutputLa
 
 
 def _number(structure: StructureSpec, numbers: Mapping[str, int]) -> int | None:
-    by_id = numbers.get(plain_name(structure.structure_id))
-    return by_id if by_id is not None else numbers.get(plain_name(structure.name))
+    name = meant(structure.structure_id, numbers) or meant(structure.name, numbers)
+    return None if name is None else numbers[name]
 
 
 def _given(source: ModelSource, given: Any) -> Labels:

@@ -88,7 +88,9 @@ def masks(made: torch.Tensor, outputs: OutputLabels) -> dict[str, NDArray[np.boo
             "or a threshold."
         )
     values_cijk: NDArray[Any] = values.numpy()
-    is_map = len(values_cijk) == 1 and outputs.outputs != 1
+    # One channel that is asked for more than its number 0 can only be a map.
+    beyond = any(max(numbers) > 0 for numbers in outputs.labels.values())
+    is_map = len(values_cijk) == 1 and (outputs.outputs != 1 or beyond)
     if is_map and not outputs.map_is_known:
         raise errors.WrongOutput(
             "The bundle makes one map of labels, but channel_def of its metadata.json names channels that "

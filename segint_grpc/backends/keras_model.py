@@ -77,7 +77,8 @@ class KerasModel:
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
         values = self._layout.batch(tiles.values)
-        return self._layout.tiles(run_tiles(self._place, self._first, replace(tiles, values=values)))
+        made = run_tiles(self._place, self._first, replace(tiles, values=values))
+        return self._layout.tiles(made, values.ndim)
 
     def _first(self, values: torch.Tensor) -> torch.Tensor:
         return self._called([values])[self._outputs[0]]
@@ -97,8 +98,9 @@ class KerasModel:
         return dict(zip(_output_names(self._model), keras.tree.flatten(made), strict=True))
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        arrays = self._layout.arrays(channels)
         names = [given.name for given in self._inputs]
+        channels = self._layout.ordered(channels, names)
+        arrays = self._layout.arrays(channels)
         if len(arrays) != len(names):
             raise errors.ModelFailure(
                 f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "

@@ -34,6 +34,12 @@ class Layout:
     axes: str = VOLUME
     dtype: str = ""
 
+    def ordered(self, channels: Sequence[Channel], names: Sequence[str]) -> Sequence[Channel]:
+        """Return `channels` as the inputs `names` have them, where these are called after channels."""
+        by_id = {channel.channel_id: channel for channel in channels}
+        each = "C" not in self.axes and set(names) == set(by_id)
+        return [by_id[name] for name in names] if each else channels
+
     def arrays(self, channels: Sequence[Channel]) -> list[NDArray[Any]]:
         """Return new C-contiguous arrays for `channels`: one with all of them, or one for each.
 
@@ -60,12 +66,22 @@ class Layout:
         return made.transpose([letters.index(letter) for letter in wanted])
 
     def batch(self, tiles: NDArray[Any]) -> NDArray[Any]:
-        """Return `tiles`, (tile, channel, spatial axes), as the network has them: channels may be last."""
-        return np.moveaxis(tiles, 1, -1) if self._channels_last else tiles
+        """Return `tiles`, (tile, channel, spatial axes), as the network has them: channels may be last.
 
-    def tiles(self, batch: NDArray[Any]) -> NDArray[Any]:
-        """Return what a network made of a `batch`, as (tile, class, spatial axes)."""
-        return np.moveaxis(batch, -1, 1) if self._channels_last and batch.ndim > 1 else batch
+        Raises:
+            ModelFailure: they hold values that the dtype cannot.
+        """
+        values = np.moveaxis(tiles, 1, -1) if self._channels_last else tiles
+        if np.dtype(self.dtype or tiles.dtype).kind in "iu":
+            _check_whole(values, np.dtype(self.dtype))
+        return values.astype(self.dtype or tiles.dtype, copy=False)
+
+    def tiles(self, made: NDArray[Any], rank: int) -> NDArray[Any]:
+        """Return what a network made of a batch of `rank` dimensions, as (tile, class, spatial axes).
+
+        One that has no axis of classes comes back as it is.
+        """
+        return np.moveaxis(made, -1, 1) if self._channels_last and made.ndim == rank else made
 
     @property
     def _channels_last(self) -> bool:
@@ -134,6 +150,14 @@ def affines(channels: Sequence[Channel]) -> NDArray[np.float64]:
     return matrices if len(channels) > 1 else matrices[0]
 
 
+def contiguous(values: NDArray[Any]) -> NDArray[Any]:
+    """Return `values` C-contiguous, also along axes of one element.
+
+    These NumPy calls contiguous even where they count backwards, which torch does not take.
+    """
+    return np.ascontiguousarray(values).reshape(-1).reshape(values.shape)
+
+
 def check_one_grid(channels: Sequence[Channel]) -> None:
     """Raise ModelFailure unless all channels have voxels at the same places."""
     first = channels[0]
@@ -144,6 +168,17 @@ def check_one_grid(channels: Sequence[Channel]) -> None:
                 f"The model takes all channels as one array, but {first.channel_id} and {other.channel_id} "
                 "lie on different grids; have the manifest resample them."
             )
+
+
+def _check_whole(values: NDArray[Any], wanted: np.dtype[Any]) -> None:
+    """Raise ModelFailure unless the integer `wanted` can hold all `values` of a prepared scan."""
+    low, high, limits = float(values.min()), float(values.max()), np.iinfo(wanted)
+    if not (limits.min <= low <= high <= limits.max and np.array_equal(np.rint(values), values)):
+        raise errors.ModelFailure(
+            f"The prepared scan holds values from {low:g} to {high:g}, which the dtype {wanted} that the "
+            "model wants cannot hold; an integer dtype in [versions.input] rounds them and keeps them within "
+            "its bounds."
+        )
 
 
 def _check_range(channel: Channel, wanted: np.dtype[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.voxel_features import LABELS
+from segint_grpc.domain.output_names import meant, words_of
 
 Labels = tuple[int, ...]
 """Values of the segmentation that are one structure: several for a region."""
@@ -30,17 +30,16 @@ def wanted_labels(source: ModelSource, known: Mapping[str, Labels]) -> dict[str,
             f"The parameter {LABELS} must give labels for structures ({', '.join(ids)}), not {given!r:.100}."
         )
     found = {name: _given(name, value, known) for name, value in given.items()}
-    plain = {_plain(name): labels for name, labels in known.items()}
     for structure in source.structures:
-        names = [name for name in (structure.structure_id, structure.name) if _plain(name) in plain]
-        if structure.structure_id not in found and not names:
+        name = meant(structure.structure_id, known) or meant(structure.name, known)
+        if structure.structure_id not in found and name is None:
             raise errors.InvalidModel(
                 f"The model has no label for the structure {structure.structure_id} ({structure.name}); it "
                 f"has {', '.join(known)}. Say with the parameter {LABELS} which is which, as in "
                 f'{{"{structure.structure_id}": "{next(iter(known), "liver")}"}}.'
             )
-        if names:
-            found.setdefault(structure.structure_id, known.get(names[0], plain[_plain(names[0])]))
+        if name is not None:
+            found.setdefault(structure.structure_id, known[name])
     return {name: found[name] for name in ids}
 
 
@@ -57,8 +56,8 @@ def channel_order(channel_ids: Sequence[str], names: Sequence[str]) -> tuple[int
             f"The model was trained on {len(names)} channels ({', '.join(names)}); the version has "
             f"{len(channel_ids)} ({', '.join(channel_ids)})."
         )
-    plain = [_plain(channel_id) for channel_id in channel_ids]
-    wanted = [_plain(name) for name in names]
+    plain = [words_of(channel_id) for channel_id in channel_ids]
+    wanted = [words_of(name) for name in names]
     if sorted(plain) == sorted(wanted) and len(set(plain)) == len(plain):
         return tuple(plain.index(name) for name in wanted)
     return tuple(range(len(names)))
@@ -89,7 +88,3 @@ def label_text(labels: Labels) -> str:
     """Return `labels` as a sentence has them, as in "3" or "1, 2 and 3"."""
     *first, last = map(str, labels)
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", " ", name).strip().casefold()

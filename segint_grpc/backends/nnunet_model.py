@@ -33,7 +33,7 @@ class LoadedNnunet:
         """Load `model`, which is what the file of `source` says; raises InvalidModel where it cannot be."""
         options = wanted_options(source.parameters)
         self._labels = wanted_labels(source, model.labels)
-        self._order = channel_order(source.channel_ids, model.channel_names)
+        self._channel_names = model.channel_names
         self._letters = wanted_orientation(model, options)
         self._nifti = model.nifti
         self._remarks = (*model.remarks, *unsaid(model, options))
@@ -44,7 +44,9 @@ class LoadedNnunet:
         """Return StructureID → mask_kji."""
         for sentence in self._remarks:
             remark(sentence)
-        scan = nnunet_scan([channels[number] for number in self._order], self._letters, nifti=self._nifti)
+        # A manifest may have put them into another order than the family's.
+        order = channel_order([channel.channel_id for channel in channels], self._channel_names)
+        scan = nnunet_scan([channels[number] for number in order], self._letters, nifti=self._nifti)
         self._predictor.tell(progress)
         made = self._place.run(lambda: self._segmented(scan))
         progress(1.0)

@@ -26,6 +26,7 @@ from segint_grpc.backends.layout import (
     wanted_layout,
     wanted_names,
 )
+from segint_grpc.backends.named_tensors import by_structure
 from segint_grpc.backends.remarks import computes_on, remark
 from segint_grpc.backends.threads import threads
 
@@ -76,32 +77,37 @@ class OnnxModel:
         made = {output.name: output for output in self._session.get_outputs()}
         wanted = wanted_names(source.parameters, OUTPUTS) or list(made)
         self._outputs = [_named(made, name, "output").name for name in wanted]
+        ids = [structure.structure_id for structure in source.structures]
+        self._by_structure = by_structure(source.parameters, OUTPUTS, self._outputs, ids)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
-        """Return the output as an array, or the outputs as a list of them."""
+        """Return the output as an array, the outputs as a list of them, or by structure if named so."""
         feed = self._feed(channels)
         made = self._guarded(lambda: self._run(feed))
         masks = [self._layout.restored(array) for array in made]
+        if self._by_structure:
+            return dict(zip(self._outputs, masks, strict=True))
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return the first output for `tiles`, whose axes are the manifest's affair."""
-        name, dtype = self._inputs[0].name, _dtype(self._inputs[0])
+        """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
+        values = self._layout.batch(tiles.values)
 
-        def called(values: NDArray[np.float32]) -> NDArray[Any]:
-            return self._run({name: values.astype(dtype)})[0]
+        def called(batch: NDArray[Any]) -> NDArray[Any]:
+            return self._run({self._inputs[0].name: batch})[0]
 
         def batched() -> NDArray[Any]:
-            return self._batches.run(called, tiles.values, CPU if self._place == CPU else self._told)
+            return self._batches.run(called, values, CPU if self._place == CPU else self._told)
 
-        return self._guarded(batched)
+        return self._layout.tiles(self._guarded(batched), values.ndim)
 
     def _guarded(self, call: Callable[[], T]) -> T:
         return call() if self._place == CPU else on_gpu(call, self._told, _is_memory, self._retreat)
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        arrays = self._layout.arrays(channels)
         names = [given.name for given in self._inputs]
+        channels = self._layout.ordered(channels, names)
+        arrays = self._layout.arrays(channels)
         if len(arrays) != len(names):
             raise errors.ModelFailure(
                 f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "

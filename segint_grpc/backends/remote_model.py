@@ -24,6 +24,7 @@ from segint_grpc.backends.layout import (
     wanted_layout,
     wanted_names,
 )
+from segint_grpc.backends.named_tensors import by_structure
 from segint_grpc.backends.remarks import remark
 from segint_grpc.backends.remote_call import MODEL, URL, wanted_call
 from segint_grpc.backends.remote_server import Body, RemoteServer
@@ -63,29 +64,32 @@ class RemoteModel:
         made = wanted_names(source.parameters, OUTPUTS) or [one.name for one in outputs]
         self._outputs = [_named(outputs, name, "output").name for name in made]
         _check_outputs(self._outputs, source)
+        ids = [structure.structure_id for structure in source.structures]
+        self._by_structure = by_structure(source.parameters, OUTPUTS, self._outputs, ids)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
-        """Return the output as an array, or the outputs as a list of them."""
-        feed = dict(zip(self._names(), self._layout.arrays(channels), strict=True))
+        """Return the output as an array, the outputs as a list of them, or by structure if named so."""
+        names = [one.name for one in self._inputs]
+        channels = self._layout.ordered(channels, names)
+        feed = dict(zip(names, self._layout.arrays(channels), strict=True))
         spatial = {_spatial(array, self._layout.axes) for array in feed.values()}
         if self._geometry is not None:
             feed[GEOMETRY] = affines(channels).astype(_dtype(self._geometry))
         told = json.dumps([_told(channel) for channel in channels], separators=(",", ":"))
         masks = [self._layout.restored(array) for array in self._made(feed, {GEOMETRY: told}, spatial)]
+        if self._by_structure:
+            return dict(zip(self._outputs, masks, strict=True))
         return masks[0] if len(masks) == 1 else masks
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return the first output for `tiles`, whose axes are the manifest's affair."""
-        values = tiles.values.astype(_dtype(self._inputs[0]))
-        made = self._made({self._inputs[0].name: values}, {}, {values.shape[2:]})[0]
+        """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
+        values = self._layout.batch(tiles.values)
+        made = self._made({self._inputs[0].name: values}, {}, {tiles.values.shape[2:]})[0]
         if len(made) != len(values):
             raise errors.WrongOutput(
                 f"{self._told(capital=True)} was sent {len(values)} tiles and gave {len(made)}."
             )
-        return made
-
-    def _names(self) -> list[str]:
-        return [one.name for one in self._inputs]
+        return self._layout.tiles(made, values.ndim)
 
     def _made(
         self, feed: dict[str, NDArray[Any]], parameters: dict[str, str], spatial: set[tuple[int, ...]]

@@ -7,6 +7,7 @@ matrices of layout.py:affines. It cannot be given a function, so it tells no pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import wanted_device
-from segint_grpc.backends.layout import affines, wanted_layout
+from segint_grpc.backends.layout import affines, contiguous, wanted_layout
 from segint_grpc.backends.torch_device import Place
 
 GEOMETRY = "geometry"
@@ -39,6 +40,7 @@ class TensorModel:
         """Read the network of `source` onto the device that its parameters ask for."""
         self._make = make
         self._layout = wanted_layout(source.parameters)
+        self._tiles = replace(self._layout, dtype="")
         self._network: Network | None = None
         self._place = Place(wanted_device(source.parameters), self._read, source.gpu_memory_bytes)
 
@@ -47,8 +49,10 @@ class TensorModel:
         return cast(Masks, self._place.run(lambda: self._predicted(channels)))
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return what the network makes of `tiles`, whose axes are the manifest's affair."""
-        return run_tiles(self._place, self._call, tiles)
+        """Return what the network makes of `tiles`: as the manifest has them, but for the channels' axis."""
+        values = self._tiles.batch(tiles.values)
+        made = run_tiles(self._place, self._call, replace(tiles, values=values))
+        return self._tiles.tiles(made, values.ndim)
 
     def _call(self, values: torch.Tensor) -> Any:
         assert self._network is not None
@@ -62,6 +66,8 @@ class TensorModel:
     def _predicted(self, channels: Sequence[Channel]) -> Any:
         network = self._network
         assert network is not None
+        names = [name for name in network.names if name != GEOMETRY]
+        channels = self._layout.ordered(channels, names)
         values = [torch.from_numpy(array) for array in self._layout.arrays(channels)]
         if GEOMETRY in network.names:
             values.insert(list(network.names).index(GEOMETRY), torch.from_numpy(affines(channels)))
@@ -97,7 +103,7 @@ def run_tiles(place: Place, call: Callable[..., Any], tiles: Tiles) -> NDArray[A
     """Return what `call` makes of `tiles` at `place`; of several results (deep supervision), the first."""
 
     def called(values: NDArray[np.float32]) -> NDArray[Any]:
-        tensor = torch.from_numpy(np.ascontiguousarray(values)).to(place.device)
+        tensor = torch.from_numpy(contiguous(values)).to(place.device)
         with torch.autocast(place.device.type, torch.bfloat16, enabled=tiles.mixed_precision):
             return _scores(call(tensor))
 

@@ -68,8 +68,8 @@ class SavedModel:
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
-        values = self._layout.batch(tiles.values).astype(self._layout.dtype)
-        return self._layout.tiles(self._made({self._inputs[0]: values})[self._outputs[0]])
+        values = self._layout.batch(tiles.values)
+        return self._layout.tiles(self._made({self._inputs[0]: values})[self._outputs[0]], values.ndim)
 
     @property
     def _call(self) -> Any:
@@ -103,6 +103,7 @@ class SavedModel:
         return {name: _array(tensor) for name, tensor in made.items()}
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
+        channels = self._layout.ordered(channels, self._inputs)
         arrays = self._layout.arrays(channels)
         if len(arrays) != len(self._inputs):
             raise errors.ModelFailure(

@@ -15,6 +15,7 @@ from segint_grpc import errors
 from segint_grpc.backends import torch_files
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import AUTO, CPU, DEVICE, wanted_device
+from segint_grpc.backends.layout import contiguous
 from segint_grpc.backends.tensor_model import run_tiles
 from segint_grpc.backends.torch_device import Place
 from segint_grpc.backends.user_module import defined_in, load_module
@@ -89,7 +90,7 @@ class TorchModel:
 def _own(image_kji: NDArray[Any]) -> NDArray[Any]:
     narrow = image_kji.dtype in (np.int16, np.uint8)
     if narrow or image_kji.flags.writeable:
-        return np.ascontiguousarray(image_kji, dtype=np.int32 if narrow else None)
+        return contiguous(image_kji.astype(np.int32, order="C") if narrow else image_kji)
     return np.array(image_kji, order="C")
 
 

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _BACKGROUND = re.compile(r"(back ?ground|bg|everything else|others?|unlabell?ed|none)", re.I)
 
 
 def plain_name(name: str) -> str:
-    """Return `name` in small letters, digits and _: names that differ in nothing else mean the same."""
+    """Return `name` in small letters, digits and _, as an id has it; empty where it has no such letters."""
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
+def words_of(name: str) -> str:
+    """Return the words of `name` in small letters, in any script, without accents and signs."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[\W_]+", " ", "".join(one for one in letters if not unicodedata.combining(one))).strip()
+
+
+def meant(wanted: str, names: Collection[str]) -> str | None:
+    """Return which of `names` `wanted` is: the very same, else the only one of the same words, or None."""
+    if wanted in names:
+        return wanted
+    words = words_of(wanted)
+    alike = [name for name in names if words and words_of(name) == words]
+    return alike[0] if len(alike) == 1 else None
 
 
 def is_background(name: str) -> bool:

@@ -30,6 +30,9 @@ ENOUGH_LOW, ENOUGH_HIGH = 0.9, 1.1
 LOW, HIGH = 10, 90
 """The percentiles between which the next run is expected."""
 
+SHORTEST_S = 1e-6
+"""What is expected to take less says nothing of how much runs differ: their quotient may be infinite."""
+
 SIZED: tuple[Stage, ...] = tuple(stage for stage in RUN_STAGES if stage is not Stage.LOAD)
 
 
@@ -95,7 +98,9 @@ class RunModel:
     def _spread(self, runs: Sequence[RunTimes]) -> tuple[float, float]:
         """Return by which factors the runs were shorter and longer than they are now expected to be."""
         expected = [sum(line.at(run.voxels) for line in self._lines.values()) for run in runs]
-        ratios = [run.sized_s / seconds for run, seconds in zip(runs, expected, strict=True) if seconds > 0]
+        ratios = [
+            run.sized_s / seconds for run, seconds in zip(runs, expected, strict=True) if seconds > SHORTEST_S
+        ]
         low, high = np.percentile(ratios or [1.0], (LOW, HIGH))
         enough = len(runs) >= RUNS_ENOUGH
         least_low, least_high = (ENOUGH_LOW, ENOUGH_HIGH) if enough else (FEW_LOW, FEW_HIGH)

@@ -48,6 +48,7 @@ def propose(contents: ModelContents) -> Proposal | None:
         description=_text(said, "description"),
         number=_number(_text(said, "version")),
         version_description=_version_description(said),
+        parameters={"inputs": keys} if (keys := _keys(said)) else {},
         to_check=tuple(_to_check(said, channels)),
     )
 
@@ -76,6 +77,13 @@ def _channels(said: Mapping[str, Any]) -> Iterator[OutlinedChannel]:
         yield OutlinedChannel(str(number), modalities(modality, name), about)
 
 
+def _keys(said: Mapping[str, Any]) -> list[str]:
+    """Return the keys of several images, one channel each: the config may load them in another order."""
+    inputs = data_formats(said, "inputs")
+    single = all(len(_input_names(one, key)) == 1 for key, one in inputs.items())
+    return list(inputs) if len(inputs) > 1 and single else []
+
+
 def _input_names(one: Mapping[str, Any], key: str) -> list[str]:
     names, count = one.get("channel_def"), one.get("num_channels", 1)
     if isinstance(names, Mapping) and names:
@@ -95,6 +103,8 @@ def _to_check(said: Mapping[str, Any], channels: tuple[OutlinedChannel, ...]) ->
     for channel in channels:
         if channel.modalities == _ANY_MR:
             yield f"channel {channel.channel_id}: the bundle says MR and no more; leave what it takes."
+    if keys := _keys(said):
+        yield f"inputs: the bundle's config has to load its images under these names: {', '.join(keys)}."
     if not any(is_background(name) for name in output_names(said).values()):
         yield "structures: the bundle names no background, so each of its outputs is one."
     if use := _text(said, "intended_use"):

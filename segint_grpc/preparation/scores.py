@@ -56,8 +56,10 @@ class Reading:
             WrongOutput: there are too few classes, or values that are not what the model is said to return.
         """
         if self.returns == ScanHandling.RETURNS_LABELS:
-            return _as_labels(scores[:1])
+            _check_single(scores)
+            return _as_labels(scores)
         self._check_classes(scores)
+        _check_numbers(scores)
         if self.exclusive:
             kind = np.uint8 if len(scores) <= FULL else np.uint16
             return np.asarray(scores.argmax(axis=0).astype(kind))[None]
@@ -79,6 +81,20 @@ class Reading:
             raise errors.WrongOutput(
                 f"The model returned {len(scores)} classes; its manifest needs {needed}, counted from 0."
             )
+
+
+def _check_single(scores: NDArray[Any]) -> None:
+    if len(scores) != 1:
+        raise errors.WrongOutput(
+            f"The model returned {len(scores)} classes where its manifest promises one volume of labels; "
+            'scores of classes are returns = "logits" or "probabilities".'
+        )
+
+
+def _check_numbers(scores: NDArray[Any]) -> None:
+    # Where one value is NaN, the lowest is.
+    if scores.dtype.kind == "f" and np.isnan(scores.min()):
+        raise errors.WrongOutput("The model returned what is no number (NaN).")
 
 
 def _as_labels(values: NDArray[Any]) -> NDArray[Any]:

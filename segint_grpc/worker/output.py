@@ -114,6 +114,8 @@ def grid(structure: Model_pb2.Structure, channels: Sequence[Channel]) -> Geometr
 def _checked(
     mask: NDArray[Any], structure: Model_pb2.Structure, shape_kji: tuple[int, int, int]
 ) -> NDArray[Any]:
+    # An output of one class is as good as a mask.
+    mask = mask[0] if mask.ndim == 4 and len(mask) == 1 else mask
     if mask.shape != shape_kji:
         raise errors.WrongOutput(
             f"The mask of {structure.Name} has the shape {mask.shape}; its channel has {shape_kji} "

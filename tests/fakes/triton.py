@@ -79,8 +79,9 @@ class Triton:
         if not self.describes:
             return web.json_response({"name": name, "inputs": [], "outputs": []})
         image = {"name": "image", "datatype": self.input_datatype, "shape": list(self.shape)}
-        mask = {"name": "mask", "datatype": self.datatype, "shape": list(self.shape)}
-        return web.json_response({"name": name, "versions": ["1"], "inputs": [image], "outputs": [mask]})
+        names = ("left", "bright") if name == "pair" else ("mask",)
+        masks = [{"name": one, "datatype": self.datatype, "shape": list(self.shape)} for one in names]
+        return web.json_response({"name": name, "versions": ["1"], "inputs": [image], "outputs": masks})
 
     async def _infer(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["model"] == "sluggish":
@@ -115,6 +116,12 @@ class Triton:
             content_type="application/octet-stream",
             headers={HEADER: str(len(frame))},
         )
+
+    async def _pair(self, request: web.Request, mask: NDArray[Any]) -> web.Response:
+        made = {"left": mask, "bright": 1 - mask}
+        facts = {"datatype": self.datatype, "shape": list(mask.shape)}
+        outputs = [{"name": name, **facts, "data": one.ravel().tolist()} for name, one in made.items()]
+        return web.json_response({"outputs": outputs})
 
     async def _redirect(self, request: web.Request, mask: NDArray[Any]) -> web.Response:
         raise web.HTTPTemporaryRedirect(self.elsewhere)

@@ -170,6 +170,13 @@ def test_a_network_of_slices_takes_tiles_and_refuses_volumes(tmp_path: Path) -> 
         backend.predict([CT], quiet)
 
 
+def test_labels_without_an_axis_of_classes_keep_their_axes(tmp_path: Path) -> None:
+    image = volume()
+    path = saved(tmp_path / "labels.keras", image, keras.ops.squeeze(image > 0.0, -1))
+    values = np.random.default_rng(1).normal(0, 300, (2, 1, 5, 5, 5)).astype(np.float32)
+    assert np.array_equal(loaded(path).infer(Tiles(values)), values[:, 0] > 0)
+
+
 def test_a_usual_network_with_a_loss_of_its_own_is_not_code(tmp_path: Path) -> None:
     image = volume()
     inner = layers.Activation("swish")(

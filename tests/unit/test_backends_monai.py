@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from segint_grpc import backends, errors
 from segint_grpc.backends.base import ModelSource, StructureSpec, Tiles
+from segint_grpc.backends.bundle_labels import wanted_outputs
 from segint_grpc.backends.monai import Monai
 from segint_grpc.domain.geometry import Geometry
 from segint_grpc.zips.folder import write_folder_zip
@@ -214,6 +215,17 @@ def test_a_map_of_labels_that_channel_def_does_not_tell_is_refused_until_it_is_t
     made = bare(folder, images, geometry)
     np.testing.assert_array_equal(masks["core"], made == 4)
     np.testing.assert_array_equal(masks["whole"], made > 0)
+
+
+def test_a_map_is_one_although_channel_def_names_a_single_output(tmp_path: Path) -> None:
+    image_kji, geometry = SCANS["LPS"]
+    expected = masks_of(source(write_bundle(tmp_path / "two")), [image_kji], geometry)
+    for names, labels in (({"2": "left"}, None), ({"0": "all"}, {"left": 2})):
+        pred = {"num_channels": 3, "channel_def": names}
+        forms = {**METADATA["network_data_format"], "outputs": {"pred": pred}}
+        folder = write_bundle(tmp_path / str(*names), metadata={**METADATA, "network_data_format": forms})
+        given = source(folder, STRUCTURES[1:], **({"labels": labels} if labels else {}))
+        np.testing.assert_array_equal(masks_of(given, [image_kji], geometry)["left"], expected["left"])
 
 
 def test_a_wrong_number_of_channels_is_told_with_the_bundle_s_keys(tmp_path: Path) -> None:
@@ -426,6 +438,18 @@ def test_structures_are_found_by_id_or_name_and_a_stranger_is_told(tmp_path: Pat
     for labels in ({"bright": 1}, {"bright": 1, "left": -1}, {"bright": 1, "left": []}, 3):
         with pytest.raises(errors.InvalidModel, match="parameter labels must"):
             opened(source(folder, labels=labels))
+
+
+def test_names_in_any_script_are_told_apart_and_one_that_could_be_two_is_refused(tmp_path: Path) -> None:
+    names = {"0": "background", "1": "肝", "2": "脾", "3": "GTV+", "4": "GTV-"}
+    metadata = {"network_data_format": {"outputs": {"pred": {"channel_def": names}}}}
+    ids = ("structure_1", "structure_2", "GTV-")
+    wanted = [StructureSpec(one, name, "1") for one, name in zip(ids, ("肝", "脾", "Node"), strict=True)]
+    found = wanted_outputs(ModelSource("v", tuple(wanted), ("1",)), metadata).labels
+    assert found == {"structure_1": (1,), "structure_2": (2,), "GTV-": (4,)}
+    either = (StructureSpec("gtv", "GTV", "1"),)
+    with pytest.raises(errors.InvalidModel, match="names no output for gtv"):
+        wanted_outputs(ModelSource("v", either, ("1",)), metadata)
 
 
 def test_what_a_bundle_s_scripts_bring_is_forgotten_with_it(tmp_path: Path) -> None:

@@ -266,9 +266,15 @@ def test_channels_go_by_their_names_else_by_their_order(tmp_path: Path) -> None:
     for ids in (("pet", "ct"), ("1", "2")):
         again = made("PET", "CT") if ids == ("pet", "ct") else made(*ids)
         np.testing.assert_array_equal(again["left"], expected["left"])
-    moved = dataclasses.replace(geometry, origin_xyz_mm=(0.0, 0.0, 0.0))
+    # As a manifest's [versions.input] has them come in another order than the family's.
     backend = opened(source(folder, channels=("CT", "PET")))
+    given = [a_channel(other_kji, geometry, "PET"), a_channel(image_kji, geometry, "CT")]
+    again = backend.predict(given, lambda share: None)
+    np.testing.assert_array_equal(again["left"], expected["left"])
+    moved = dataclasses.replace(geometry, origin_xyz_mm=(0.0, 0.0, 0.0))
     with pytest.raises(errors.ModelFailure, match="lie on different grids"):
-        backend.predict([a_channel(image_kji, geometry), a_channel(other_kji, moved)], lambda share: None)
+        backend.predict(
+            [a_channel(image_kji, geometry, "CT"), a_channel(other_kji, moved, "PET")], lambda share: None
+        )
     with pytest.raises(errors.InvalidModel, match=r"2 channels \(CT, PET\); the version has 1 \(1\)"):
         backends.load_backend("nnunet").check(source(folder))

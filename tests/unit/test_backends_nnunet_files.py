@@ -18,6 +18,7 @@ import pytest
 from segint_grpc import backends, errors
 from segint_grpc.backends.base import ModelSource, StructureSpec
 from segint_grpc.backends.nnunet_environment import prepared_environment
+from segint_grpc.backends.nnunet_labels import wanted_labels
 from tests.nnunet_sources import CASCADE, FULLRES, LPS, copied, edit, opened, source, two_folds
 from tests.real_models import STRUCTURES, a_channel, a_scan
 
@@ -69,6 +70,15 @@ def test_labels_may_be_given_by_number_by_name_and_as_a_union(model: Path) -> No
 def test_labels_that_are_none_are_refused(labels: Any, message: str, model: Path) -> None:
     with pytest.raises(errors.InvalidModel, match=message):
         labelled(model, labels)
+
+
+def test_a_name_that_could_be_two_labels_is_refused_and_the_very_name_is_not() -> None:
+    known = {"GTV+": (1,), "GTV-": (2,), "Печень": (3,)}
+    exact = (StructureSpec("GTV+", "GTV", "1"), StructureSpec("liver", "ПЕЧЕНЬ", "1"))
+    found = wanted_labels(ModelSource("v", exact, ("1",)), known)
+    assert found == {"GTV+": (1,), "liver": (3,)}
+    with pytest.raises(errors.InvalidModel, match="has no label for the structure gtv"):
+        wanted_labels(ModelSource("v", (StructureSpec("gtv", "GTV", "1"),), ("1",)), known)
 
 
 def test_a_structure_that_the_model_does_not_know_is_named_with_what_it_knows(model: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from segint_grpc import errors
-from segint_grpc.backends.base import ModelSource
+from segint_grpc.backends.base import ModelSource, Tiles
 from segint_grpc.backends.onnx import Onnx
 from segint_grpc.backends.onnx_file import external_files
 from segint_grpc.zips.folder import write_folder_zip
@@ -135,6 +135,16 @@ def test_an_input_called_geometry_gets_the_matrix_from_indices_to_the_patient(tm
     assert np.array_equal(predicted(path), GEOMETRY.affine.sum() < IMAGE_KJI)
 
 
+def test_inputs_that_are_called_as_the_channels_get_these_whatever_their_order(tmp_path: Path) -> None:
+    inputs = [tensor(name, TensorProto.FLOAT, "d", "h", "w") for name in ("pet", "ct")]
+    node = helper.make_node("Greater", ["pet", "ct"], ["mask"])
+    path = written(tmp_path / "two.onnx", [node], inputs, [tensor("mask", TensorProto.BOOL, "d", "h", "w")])
+    ct, pet = a_channel(IMAGE_KJI, GEOMETRY, "ct"), a_channel(IMAGE_KJI // 3, GEOMETRY, "pet")
+    for channels in ((ct, pet), (pet, ct)):
+        assert np.array_equal(predicted(path, *channels), IMAGE_KJI // 3 > IMAGE_KJI)
+        assert np.array_equal(predicted(path, *channels, inputs=["ct", "pet"]), IMAGE_KJI // 3 > IMAGE_KJI)
+
+
 def test_of_several_outputs_those_that_are_named_are_the_masks(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Greater", ["image", "limit"], ["above"]),
@@ -147,6 +157,17 @@ def test_of_several_outputs_those_that_are_named_are_the_masks(tmp_path: Path) -
     assert np.array_equal(both[0], IMAGE_KJI > 100)
     assert np.array_equal(both[1], IMAGE_KJI < 100)
     assert np.array_equal(predicted(path, outputs="below"), IMAGE_KJI < 100)
+    for node, name in zip(nodes, ("left", "bright"), strict=True):
+        node.output[0] = name
+    outputs = [tensor(name, TensorProto.BOOL, "d", "h", "w") for name in ("left", "bright")]
+    keyed = predicted(written(tmp_path / "ids.onnx", nodes, [image], outputs, [limit(100)]))
+    assert np.array_equal(keyed["left"], IMAGE_KJI > 100)
+    assert np.array_equal(keyed["bright"], IMAGE_KJI < 100)
+    values = np.random.default_rng(1).normal(0, 300, (2, 3, 4)).astype(np.float32)
+    for parameters, expected in (({}, values > 100), ({"outputs": ["below", "above"]}, values < 100)):
+        backend = Onnx()
+        backend.load(ModelSource("v", STRUCTURES, ("1",), path, parameters=parameters))
+        assert np.array_equal(backend.infer(Tiles(values)), expected)
     refused("no output 'beside'; its outputs are above, below", path, outputs=["beside"])
     refused("no input 'scan'; its inputs are image", path, inputs="scan")
     refused("inputs must be a name or a list of names", path, inputs=3)
@@ -265,3 +286,33 @@ def test_axes_that_the_input_does_not_have_are_refused_with_both_counts(tmp_path
 def test_the_model_for_tests_on_a_gpu_is_that_of_the_other_tests() -> None:
     path = Path(__file__).parents[1] / "data" / "two_structures.onnx"
     assert np.array_equal(run_onnx(path, IMAGE_KJI, GEOMETRY), built("onnx").bare(IMAGE_KJI, GEOMETRY))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("NDHWC", (4, 5, 6)), ("DHWC", (5, 6))])
+def test_a_network_whose_channels_come_last_gets_its_tiles_so(
+    axes: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "last.onnx"
+    names = tuple("dhw"[-len(shape) :])
+    node = helper.make_node("ReduceSum", ["image", "axis"], ["first"], keepdims=1)
+    above = helper.make_node("Greater", ["image", "first"], ["mask"])
+    axis = numpy_helper.from_array(np.array([-1], np.int64), "axis")
+    inputs = [tensor("image", TensorProto.FLOAT, "n", *names, 2)]
+    outputs = [tensor("mask", TensorProto.BOOL, "n", *names, 2)]
+    written(path, [node, above], inputs, outputs, [axis])
+    backend = Onnx()
+    backend.load(ModelSource("v", STRUCTURES, ("1", "2"), path, parameters={"axes": axes}))
+    values = np.random.default_rng(1).normal(0, 300, (3, 2, *shape)).astype(np.float32)
+    assert np.array_equal(backend.infer(Tiles(values)), values > values.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("odd", [-1024.0, 300.0, 1.5, np.nan])
+def test_tiles_that_the_network_s_integers_cannot_hold_are_an_error(odd: float, tmp_path: Path) -> None:
+    path = threshold(tmp_path / "m.onnx", 1, 1, "d", "h", "w", kind=TensorProto.UINT8, dtype=np.uint8)
+    backend = Onnx()
+    backend.load(ModelSource("v", STRUCTURES, ("1",), path))
+    values = np.full((1, 1, 2, 3, 4), 101, np.float32)
+    assert backend.infer(Tiles(values)).all()
+    values[0, 0, 1, 1, 1] = odd
+    with pytest.raises(errors.ModelFailure, match=r"uint8 that the model wants.*\[versions\.input\] rounds"):
+        backend.infer(Tiles(values))

@@ -338,6 +338,22 @@ async def test_axes_are_laid_out_as_declared_and_the_mask_comes_back_upright(
     assert np.array_equal(made.reshape(IMAGE_KJI.shape), IMAGE_KJI > 100)
 
 
+async def test_outputs_that_are_called_as_the_structures_are_theirs_whatever_their_order() -> None:
+    async with triton(shape=(-1, -1, -1)) as server:
+        made = await asked(server, "pair")
+    assert np.array_equal(made["left"], IMAGE_KJI > 100)
+    assert np.array_equal(made["bright"], IMAGE_KJI <= 100)
+
+
+async def test_tiles_of_a_network_whose_channels_come_last_are_sent_so() -> None:
+    values = np.random.default_rng(1).normal(0, 300, (2, 1, 4, 5, 6)).astype(np.float32)
+    async with triton(shape=(-1, -1, -1, -1, 1)) as server:
+        backend = await asyncio.to_thread(loaded, url=server.url, model="m", axes="NDHWC")
+        made = await asyncio.to_thread(backend.infer, Tiles(values))
+        assert server.requests[-1]["inputs"][0]["shape"] == [2, 4, 5, 6, 1]
+    assert np.array_equal(made, values > 100)
+
+
 async def test_values_that_the_server_s_type_cannot_hold_are_an_error_and_do_not_wrap_around() -> None:
     async with triton(input_datatype="UINT8") as server:
         assert "which the dtype uint8 that the model wants cannot hold" in await refusal(server)

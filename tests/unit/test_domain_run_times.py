@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segint_grpc.domain.jobs import RUN_STAGES, Stage, StageTimes
@@ -79,6 +79,7 @@ def test_a_stray_run_moves_next_to_nothing() -> None:
 runs = st.builds(a_run, st.integers(1, 10**9), st.floats(0, 1e5), st.floats(0, 1e3), st.booleans())
 
 
+@example([a_run(1, 0.0), a_run(2, 1.0), a_run(3, 2.3e-311)], 1, False)
 @given(st.lists(runs, min_size=1, max_size=30), st.integers(0, 10**9), st.booleans())
 def test_whatever_the_history_an_expectation_is_in_order(
     history: list[RunTimes], voxels: int, cold: bool

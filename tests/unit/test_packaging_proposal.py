@@ -162,6 +162,21 @@ def test_channels_are_told_apart_and_what_cannot_be_known_is_said_in_the_manifes
     assert "# In the bundle it is T1c." in text
 
 
+def test_images_with_keys_of_their_own_go_by_these_and_not_by_the_config_s_order(tmp_path: Path) -> None:
+    image = {"type": "image", "num_channels": 1}
+    formats = ORGANS["network_data_format"]
+    inputs = {"ct": {**image, "modality": "CT"}, "pet": {**image, "modality": "PET"}}
+    bundle = a_bundle(tmp_path / "two", {**ORGANS, "network_data_format": {**formats, "inputs": inputs}})
+    manifest = begun(tmp_path / "my", bundle)
+    (runtime,) = manifest.runtimes.values()
+    assert runtime.parameters == {"inputs": ["ct", "pet"]}
+    assert (
+        "the bundle's config has to load its images under these names: ct, pet."
+        in (tmp_path / "my" / MANIFEST).read_text()
+    )
+    assert proposed(a_bundle(tmp_path / "one")).parameters == {}
+
+
 def test_only_the_structures_that_are_wanted_are_kept(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path / "organs")
     manifest = begun(tmp_path / "my", bundle, "--structure", "Kidney left")

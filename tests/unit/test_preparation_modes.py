@@ -19,6 +19,8 @@ from segint_grpc.preparation.scores import FULL, Found, Reading
 from tests.shapes import SHAPES, anisotropic, image
 
 SHARES = Reading(ScanHandling.RETURNS_PROBABILITIES, exclusive=False, labels=(0, 1))
+LOGITS = Reading(ScanHandling.RETURNS_LOGITS, exclusive=False, labels=(0, 1))
+CLASSES = Reading(ScanHandling.RETURNS_LOGITS, exclusive=True, labels=(1,))
 LABELS = Reading(ScanHandling.RETURNS_LABELS, exclusive=False, labels=(1, 2))
 
 
@@ -180,12 +182,23 @@ def test_a_scan_smaller_than_a_window_is_padded_to_it() -> None:
     assert found.geometry.shape_kji == (16, 16, 16)
 
 
+def one_nan(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two classes, of which one voxel is no number in one."""
+    made = np.repeat(values, 2, axis=1)
+    made[0, 1, 2, 3, 4] = np.nan
+    return made
+
+
 WRONG = [
     (lambda v: v[:, :, 1:], SHARES, "returned an array of shape"),
     (lambda v: v, SHARES, "returned 1 classes; its manifest needs 2"),
     (lambda v: np.repeat(v, 2, axis=1) - 500, SHARES, 'before a sigmoid or softmax are returns = "logits"'),
     (lambda v: v / 7, LABELS, "labels that are no whole numbers"),
     (lambda v: v.astype(int) - 9, LABELS, "labels from -9 to"),
+    (lambda v: np.repeat(v > 0, 3, axis=1), LABELS, "returned 3 classes where its manifest promises one"),
+    (lambda v: one_nan(v / 1000), SHARES, "no number (NaN)"),
+    (lambda v: one_nan(v), LOGITS, "no number (NaN)"),
+    (lambda v: one_nan(v).astype(np.float16), CLASSES, "no number (NaN)"),
 ]
 
 

@@ -45,6 +45,8 @@ def checked(made: Any, *pairs: tuple[str, str]) -> list[NDArray[Any]]:
         lambda mask: (mask,),
         lambda mask: mask[None],
         lambda mask: {"1": mask},
+        lambda mask: {"1": mask[None]},
+        lambda mask: [mask[None]],
         lambda mask: {1: mask},
         torch.from_numpy,
         lambda mask: torch.from_numpy(mask).float().requires_grad_(),
