@@ -35,7 +35,7 @@ class OpenInference:
     """
 
     summary = "A model on another server, by the Open Inference Protocol v2 over HTTP."
-    extra = "open_inference"
+    extra = "open-inference"
 
     def __init__(self) -> None:
         """Be without a model."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,16 @@ def test_the_back_ends_of_this_package_are_installed() -> None:
     assert {"phantom", "pytorch"} <= set(backends.names())
     for name in backends.names():
         assert backends.load_backend(name).summary
+
+
+def test_the_extra_of_each_back_end_is_one_that_every_pip_finds() -> None:
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).parents[2] / "setup.cfg")
+    extras = set(config["options.extras_require"])
+    # pip before 23.3 does not find one that is not written as PEP 685 normalises it.
+    assert [extra for extra in extras if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", extra)] == []
+    ours = {name: backends.load_backend(name).extra for name in backends.names()}
+    assert {name: extra for name, extra in ours.items() if extra and extra not in extras} == {}
 
 
 def test_an_unknown_back_end_is_refused_with_the_known_ones_named() -> None:
