@@ -79,7 +79,7 @@ def _decided(channel: OutlinedChannel, modality: str) -> OutlinedChannel:
 
 
 _RUNTIME = """\
-# What runs it: {kind}, explained in docs/backends.md. It turns, resamples and cuts its scans itself, so
+# What runs it: {kind}, explained in docs/bundles.md. It turns, resamples and cuts its scans itself, so
 # that it has no tables [versions.input] and [versions.inference].
 [versions.runtime]
 backend = {backend}

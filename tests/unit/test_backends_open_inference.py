@@ -366,8 +366,7 @@ def test_a_model_file_has_no_use(tmp_path: Path) -> None:
 
 
 def test_the_page_s_model_runs_on_a_real_server_as_its_command_says(tmp_path: Path) -> None:
-    page = (DOCS / "backends.md").read_text()
-    section = page[page.index("## A model on another server") :].split("\n## ")[0]
+    section = (DOCS / "remote-models.md").read_text()
     (module,) = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
     (facts,) = re.findall(r"^```json\n(.*?)^```", section, re.M | re.S)
     (tmp_path / "two.py").write_text(module)

@@ -118,6 +118,6 @@ def test_what_a_snippet_wrote_runs_as_its_command_says(command: str, folder: Pat
 
 
 def test_the_back_end_of_another_package_is_shown_as_the_tests_have_it() -> None:
-    own = PAGE[PAGE.index("## A back end of your own") :]
+    own = (ROOT / "docs" / "own-back-end.md").read_text()
     assert blocks("python", own) == [(SAMPLE / "segint_ranges.py").read_text()]
     assert blocks("toml", own) == [(SAMPLE / "pyproject.toml").read_text()]
