@@ -154,7 +154,7 @@ class Settings:
     )
     interpreters: tuple[str, ...] = _setting(
         (),
-        "Other Pythons that a version may name to run in, each NAME=/path/to/bin/python (docs/interpreters.md)",
+        "Pythons that versions may name to run in, NAME=/path/to/bin/python (docs/interpreters.md)",
         check=interpreters.parse,
     )
     warm_models_max: int = _setting(4, "Models kept loaded while idle", minimum=0)
