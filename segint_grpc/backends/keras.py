@@ -6,29 +6,22 @@ A `.keras` file says in JSON what it is made of, so that whether it may run code
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
-from segint_grpc.backends import missing_library, require
-from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends import require
+from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.keras_file import read_config, strangers
 from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
 from segint_grpc.backends.model_file import not_one, only_file
-
-if TYPE_CHECKING:
-    from segint_grpc.backends.keras_model import KerasModel
+from segint_grpc.backends.tensor_back_end import TensorBackEnd
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_SUFFIXES = (".h5", ".hdf5")
 MEND = "write one with model.save, its name ending in .keras"
 
 
-class Keras:
+class Keras(TensorBackEnd):
     """Runs a Keras model.
 
     Parameters: `inputs` and `outputs` (as of onnx.py), `axes`, `dtype` (layout.py; by default what the model
@@ -36,11 +29,8 @@ class Keras:
     """
 
     summary = "A Keras model (.keras, .h5), run on torch."
+    name = "keras"
     extra = "keras"
-
-    def __init__(self) -> None:
-        """Be without a model."""
-        self._model: KerasModel | None = None
 
     def check(self, source: ModelSource) -> None:
         """Raise InvalidModel if a library or the file is missing, or the file or a parameter is wrong."""
@@ -67,22 +57,7 @@ class Keras:
     def load(self, source: ModelSource) -> None:
         """Load the model onto the device that it is to run on."""
         refuse_others(source.model_file)
-        try:
-            # Not earlier: the core asks `check`, and need not hold the library.
-            keras_model = importlib.import_module("segint_grpc.backends.keras_model")
-        except ImportError as error:
-            raise missing_library("keras", self.extra, str(error)) from error
-        self._model = keras_model.KerasModel(source)
-
-    def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
-        """Return what the model returns, without its batch axis; it tells no progress."""
-        assert self._model is not None, "load comes before predict"
-        return self._model.predict(channels)
-
-    def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return what the model returns for `tiles`."""
-        assert self._model is not None, "load comes before infer"
-        return self._model.infer(tiles)
+        self._model = self.imported("keras_model").KerasModel(source)
 
 
 def refuse_others(path: Path | None) -> None:

@@ -6,27 +6,20 @@ here for the core as well as for the process that sends it. Nothing is asked of 
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.backends import missing_library, require
-from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends import require
+from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
 from segint_grpc.backends.model_file import refuse_others
 from segint_grpc.backends.remote_call import PARAMETERS, wanted_call
-
-if TYPE_CHECKING:
-    from segint_grpc.backends.remote_model import RemoteModel
+from segint_grpc.backends.tensor_back_end import TensorBackEnd
 
 _KNOWN = (*PARAMETERS, INPUTS, OUTPUTS, AXES, DTYPE)
 
 
-class OpenInference:
+class OpenInference(TensorBackEnd):
     """Sends scans to a model on another server, and reads its answer.
 
     Parameters: `url`, `model`, `model_version`, `timeout_s`, `binary` (remote_call.py), `inputs`, `outputs`
@@ -35,11 +28,8 @@ class OpenInference:
     """
 
     summary = "A model on another server, by the Open Inference Protocol v2 over HTTP."
+    name = "open_inference"
     extra = "open-inference"
-
-    def __init__(self) -> None:
-        """Be without a model."""
-        self._model: RemoteModel | None = None
 
     def check(self, source: ModelSource) -> None:
         """Raise InvalidModel if parameters are none, or the server is none that scans may be sent to."""
@@ -67,19 +57,4 @@ class OpenInference:
             InvalidModel: the model or a tensor of it is unknown there, or does not fit.
             ModelFailure: the server does not answer, or not as it should; another time it may.
         """
-        try:
-            # Not earlier: the core asks `check`, and need not hold the library.
-            remote = importlib.import_module("segint_grpc.backends.remote_model")
-        except ImportError as error:
-            raise missing_library("open_inference", self.extra, str(error)) from error
-        self._model = remote.RemoteModel(source)
-
-    def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
-        """Return what the server's model returns, without its batch axis; it tells no progress."""
-        assert self._model is not None, "load comes before predict"
-        return self._model.predict(channels)
-
-    def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return what the server's model returns for `tiles`."""
-        assert self._model is not None, "load comes before infer"
-        return self._model.infer(tiles)
+        self._model = self.imported("remote_model").RemoteModel(source)

@@ -5,24 +5,17 @@ A graph can read and write files, so it always counts as code.
 
 from __future__ import annotations
 
-import importlib
 import mmap
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.backends import missing_library, require
-from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends import require
+from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
 from segint_grpc.backends.model_file import not_one, only_file
 from segint_grpc.backends.model_folder import member_names
-
-if TYPE_CHECKING:
-    from segint_grpc.backends.tensorflow_model import SavedModel
+from segint_grpc.backends.tensor_back_end import TensorBackEnd
 
 SIGNATURE = "signature"
 DEFAULT_SIGNATURE = "serving_default"
@@ -32,7 +25,7 @@ GRAPH = "saved_model.pb"
 MEND = 'give the folder that model.export("FOLDER") or tf.saved_model.save wrote'
 
 
-class TensorFlow:
+class TensorFlow(TensorBackEnd):
     """Runs a signature of a SavedModel.
 
     Parameters: `signature` (by default serving_default), `inputs` (the names of its inputs in the channels'
@@ -42,11 +35,8 @@ class TensorFlow:
     """
 
     summary = "A TensorFlow SavedModel (a folder)."
+    name = "tensorflow"
     extra = "tensorflow"
-
-    def __init__(self) -> None:
-        """Be without a model."""
-        self._model: SavedModel | None = None
 
     def check(self, source: ModelSource) -> None:
         """Raise InvalidModel if TensorFlow or the file is missing, or it or a parameter is wrong."""
@@ -73,22 +63,7 @@ class TensorFlow:
         refuse_others(source.model_file)
         # Where this room cannot be had TensorFlow aborts; an OSError here is the same in words.
         mmap.mmap(-1, LIBRARY_BYTES).close()
-        try:
-            # Not earlier: the core asks `check`, and need not hold the library.
-            tensorflow_model = importlib.import_module("segint_grpc.backends.tensorflow_model")
-        except ImportError as error:
-            raise missing_library("tensorflow", self.extra, str(error)) from error
-        self._model = tensorflow_model.SavedModel(source, wanted_signature(source))
-
-    def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
-        """Return what the signature returns, without its batch axis; it tells no progress."""
-        assert self._model is not None, "load comes before predict"
-        return self._model.predict(channels)
-
-    def infer(self, tiles: Tiles) -> NDArray[Any]:
-        """Return what the signature returns for `tiles`."""
-        assert self._model is not None, "load comes before infer"
-        return self._model.infer(tiles)
+        self._model = self.imported("tensorflow_model").SavedModel(source, wanted_signature(source))
 
 
 def wanted_signature(source: ModelSource) -> str:

@@ -24,7 +24,7 @@ class TorchExport(NetworkFile):
 
     summary = "An exported PyTorch network (torch.export.save, .pt2)."
     name = "torch_export"
-    loader = "segint_grpc.backends.exported_file"
+    loader = "exported_file"
 
     def carries_code(self, path: Path) -> bool:
         """Return whether it is an exported program, which holds pickles; nothing else is loaded."""

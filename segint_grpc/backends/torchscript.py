@@ -22,7 +22,7 @@ class TorchScript(NetworkFile):
 
     summary = "A TorchScript network (torch.jit.save)."
     name = "torchscript"
-    loader = "segint_grpc.backends.script_file"
+    loader = "script_file"
 
     def carries_code(self, path: Path) -> bool:
         """Return whether it is TorchScript, which is a program; nothing else is loaded."""
