@@ -142,7 +142,9 @@ class ModelFiles:
         views = []
         for file in self._store.model_files.files():
             users = {name: runtime for name, runtime in runtimes if file in runtime.files}
-            code = self._fitness.may_carry_code(file, list(users.values()))
+            loading = [run for run in users.values() if file in (run.model_file, run.module_file)]
+            # A scan for checks is read as voxels, whatever it holds.
+            code = bool(loading or not users) and self._fitness.may_carry_code(file, loading)
             views.append(StoredFileView(file, tuple(users), code, approvals.get(file.sha256)))
         return views
 

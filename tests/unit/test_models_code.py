@@ -180,8 +180,11 @@ async def test_a_file_in_use_is_code_if_it_is_so_for_the_back_end_that_uses_it(m
 
 async def test_a_check_scan_is_no_code(models: Models) -> None:
     scan = await stored(models, b"any bytes", "scan.py")
+    (before,) = await models.files.files()
     await models.versions.set_runtime("Liver 1", RuntimeRecord("phantom", check_scan=scan))
     assert (await models.usable("Liver 1")).check_scan
+    (after,) = await models.files.files()
+    assert (before.carries_code, after.carries_code) == (True, False)
 
 
 async def test_a_retired_version_runs_the_jobs_that_it_has_and_takes_no_new_ones(models: Models) -> None:
