@@ -101,15 +101,24 @@ _importable: list[str] = []
 
 
 def make_importable(folder: Path) -> None:
-    """Let the modules of `folder`, such as `scripts`, be found, and forget those of another bundle."""
+    """Let the modules of `folder`, such as `scripts`, be found, and forget others that are called alike."""
     while _importable:
         old = _importable.pop()
         sys.path[:] = [place for place in sys.path if place != old]
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(f"{old}/"):
                 del sys.modules[name]
+    own = _modules_in(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+        del sys.modules[name]
     _importable.append(str(folder))
     sys.path.insert(0, str(folder))
+
+
+def _modules_in(folder: Path) -> set[str]:
+    """Return what can be imported from `folder` by a name of its own."""
+    packages = {path.parent.name for path in folder.glob("*/*.py")}
+    return packages | {path.stem for path in folder.glob("*.py")}
 
 
 def _check_evaluator(content: Mapping[str, Any]) -> None:

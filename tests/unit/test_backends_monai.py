@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -277,7 +278,9 @@ def scripted_bundle(folder: Path, level: float) -> Path:
     return folder
 
 
-def test_each_bundle_gets_its_own_scripts(tmp_path: Path) -> None:
+def test_each_bundle_gets_its_own_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Somebody else's, imported before.
+    monkeypatch.setitem(sys.modules, "scripts", ModuleType("scripts"))
     image_kji, geometry = SCANS["LPS"]
     sizes = []
     for name, level in (("one", 0.25), ("two", 0.75)):
