@@ -16,17 +16,17 @@ from segint_grpc.backends.devices import wanted_device
 from segint_grpc.backends.keras_file import read_config, strangers
 from segint_grpc.backends.keras_library import keras
 from segint_grpc.backends.layout import (
-    AXES,
-    DTYPE,
     DTYPES,
+    GEOMETRY,
     INPUTS,
-    OUTPUTS,
     Layout,
     affines,
+    check_rank,
     wanted_layout,
+    with_dtype,
 )
-from segint_grpc.backends.named_tensors import by_structure, chosen
-from segint_grpc.backends.tensor_model import GEOMETRY, run_tiles, to_array
+from segint_grpc.backends.named_tensors import check_fed, chosen, fed, first_of, wanted_outputs
+from segint_grpc.backends.tensor_model import run_tiles, to_array
 from segint_grpc.backends.torch_device import Place, is_memory
 
 CHANNELS_FIRST = "channels_first"
@@ -55,11 +55,8 @@ class KerasModel:
         ordered = not isinstance(self._model.input, dict)
         self._inputs = [known[name] for name in chosen(source.parameters, INPUTS, volumes, ordered=ordered)]
         self._layout = _layout(self._inputs, self._model, source)
-        made = _output_names(self._model)
-        ids = [structure.structure_id for structure in source.structures]
-        self._by_structure = by_structure(source.parameters, OUTPUTS, made, ids)
-        ordered = self._by_structure or not isinstance(self._model.output, dict)
-        self._outputs = chosen(source.parameters, OUTPUTS, made, ordered=ordered)
+        ordered = not isinstance(self._model.output, dict)
+        self._outputs = wanted_outputs(source, _output_names(self._model), ordered=ordered)
 
     @property
     def _model(self) -> Any:
@@ -69,10 +66,7 @@ class KerasModel:
         """Return the output as an array, the outputs as a list of them, or by structure if named so."""
         feed = self._feed(channels)
         made = self._place.run(lambda: self._made(feed))
-        masks = {name: self._layout.restored(made[name]) for name in self._outputs}
-        if self._by_structure:
-            return masks
-        return list(masks.values()) if len(masks) > 1 else masks[self._outputs[0]]
+        return self._outputs.masks([self._layout.restored(made[name]) for name in self._outputs.names])
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
@@ -81,7 +75,7 @@ class KerasModel:
         return self._layout.tiles(made, values.ndim)
 
     def _first(self, values: torch.Tensor) -> torch.Tensor:
-        return self._called([values])[self._outputs[0]]
+        return self._called([values])[self._outputs.names[0]]
 
     def _made(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         tensors = [torch.from_numpy(feed[given.name]).to(self._place.device) for given in self._model.inputs]
@@ -98,22 +92,10 @@ class KerasModel:
         return dict(zip(_output_names(self._model), keras.tree.flatten(made), strict=True))
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        names = [given.name for given in self._inputs]
-        channels = self._layout.ordered(channels, names)
-        arrays = self._layout.arrays(channels)
-        if len(arrays) != len(names):
-            raise errors.ModelFailure(
-                f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "
-                f"{len(arrays)}; see the parameters axes and inputs."
-            )
-        _check_rank(self._inputs[0], self._layout)
-        feed = dict(zip(names, arrays, strict=True))
+        channels, feed = fed(self._layout, channels, [given.name for given in self._inputs])
+        check_rank(self._inputs[0].name, len(self._inputs[0].shape), self._layout)
         feed[GEOMETRY] = affines(channels)[None]
-        missing = [given.name for given in self._model.inputs if given.name not in feed]
-        if missing:
-            raise errors.ModelFailure(
-                f"The model's input {missing[0]} gets no channel; see the parameter inputs."
-            )
+        check_fed((given.name for given in self._model.inputs), feed)
         return feed
 
     def _read(self, device: torch.device) -> None:
@@ -163,24 +145,9 @@ def _output_names(model: Any) -> list[str]:
 
 def _layout(inputs: Sequence[Any], model: Any, source: ModelSource) -> Layout:
     """Return the layout of `inputs`, which are alike: what the model says, and the parameters beyond."""
-    if not inputs:
-        raise errors.InvalidModel("The model has no input for a volume.")
-    layout = wanted_layout(source.parameters, _axes(model))
-    first, found = inputs[0], str(inputs[0].dtype)
-    if found not in DTYPES or layout.dtype not in ("", found):
-        raise errors.InvalidModel(
-            f"The input {first.name} is of {found}; the parameter {DTYPE} says {layout.dtype or 'nothing'}."
-        )
-    return Layout(layout.axes, found)
-
-
-def _check_rank(given: Any, layout: Layout) -> None:
-    if len(given.shape) != len(layout.axes):
-        raise errors.ModelFailure(
-            f"The input {given.name} has {len(given.shape)} dimensions, and would be given "
-            f"{len(layout.axes)} ({layout.axes}); see the parameter {AXES}. A network of slices needs a "
-            "manifest with [versions.inference]."
-        )
+    first = first_of(inputs)
+    found, layout = str(first.dtype), wanted_layout(source.parameters, _axes(model))
+    return with_dtype(layout, first.name, found, usable=found in DTYPES)
 
 
 def _axes(model: Any) -> str:

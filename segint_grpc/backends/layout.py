@@ -23,6 +23,11 @@ INPUTS = "inputs"
 OUTPUTS = "outputs"
 DTYPES = ("uint8", "int16", "int32", "int64", "float16", "float32", "float64")
 VOLUME = "DHW"
+GEOMETRY = "geometry"
+"""The input or argument that gets what `affines` returns."""
+
+_BY_RANK = {3: "DHW", 4: "CDHW", 5: "NCDHW"}
+"""By the number of an input's dimensions, where no parameter says it."""
 
 _NARROW = (np.dtype(np.int16), np.dtype(np.uint8))
 
@@ -124,6 +129,42 @@ def wanted_layout(parameters: Mapping[str, Any], axes: str = VOLUME) -> Layout:
             f"The parameter dtype must be one of {', '.join(DTYPES)}, not {dtype!r:.60}."
         )
     return Layout(axes, dtype)
+
+
+def layout_by_rank(parameters: Mapping[str, Any], name: str, rank: int) -> Layout:
+    """Return the layout of the input `name` of `rank` dimensions, which alone tell its axes by default.
+
+    Raises:
+        InvalidModel: the parameters say another number of axes, or cannot be.
+    """
+    layout = wanted_layout(parameters, _BY_RANK.get(rank, VOLUME))
+    if len(layout.axes) != rank:
+        raise errors.InvalidModel(
+            f"The input {name} has {rank} dimensions, the parameter {AXES} {len(layout.axes)} "
+            f"({layout.axes}); a network of slices needs a manifest with [versions.inference]."
+        )
+    return layout
+
+
+def with_dtype(layout: Layout, name: str, dtype: str, *, usable: bool = True) -> Layout:
+    """Return `layout` with the dtype of the input `name`; raises InvalidModel where a parameter says another.
+
+    `usable` says whether there can be volumes of that dtype.
+    """
+    if not usable or layout.dtype not in ("", dtype):
+        raise errors.InvalidModel(
+            f"The input {name} is of {dtype}; the parameter {DTYPE} says {layout.dtype or 'nothing'}."
+        )
+    return Layout(layout.axes, dtype)
+
+
+def check_rank(name: str, rank: int, layout: Layout) -> None:
+    """Raise ModelFailure unless the input `name` of `rank` dimensions has those of a volume."""
+    if rank != len(layout.axes):
+        raise errors.ModelFailure(
+            f"The input {name} has {rank} dimensions, and would be given {len(layout.axes)} ({layout.axes}); "
+            f"see the parameter {AXES}. A network of slices needs a manifest with [versions.inference]."
+        )
 
 
 def wanted_names(parameters: Mapping[str, Any], name: str) -> list[str]:

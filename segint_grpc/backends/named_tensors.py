@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from numpy.typing import NDArray
+
 from segint_grpc import errors
-from segint_grpc.backends.layout import wanted_names
+from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.layout import OUTPUTS, Layout, wanted_names
 
 T = TypeVar("T")
 
@@ -40,8 +44,58 @@ def chosen(
     return names or list(known)
 
 
-def by_structure(
-    parameters: Mapping[str, Any], parameter: str, known: Sequence[str], structure_ids: Sequence[str]
-) -> bool:
-    """Return whether outputs go to the structures whose ids they have, the parameter not being given."""
-    return not wanted_names(parameters, parameter) and set(known) == set(structure_ids)
+@dataclass(frozen=True)
+class Outputs:
+    """The names of the outputs that are masks. `by_structure`: they are StructureIDs, and go to these."""
+
+    names: Sequence[str]
+    by_structure: bool
+
+    def masks(self, arrays: Sequence[NDArray[Any]]) -> Masks:
+        """Return `arrays`, in the order of the names: by structure, else one alone, or a list of several."""
+        if self.by_structure:
+            return dict(zip(self.names, arrays, strict=True))
+        return arrays[0] if len(arrays) == 1 else list(arrays)
+
+
+def wanted_outputs(source: ModelSource, known: Sequence[str], *, ordered: bool) -> Outputs:
+    """Return which of the outputs `known` are masks: those of the parameter `outputs`, by default all.
+
+    Without the parameter they go to the structures whose ids they have; raises InvalidModel as `chosen`.
+    """
+    ids = {structure.structure_id for structure in source.structures}
+    by_structure = not wanted_names(source.parameters, OUTPUTS) and set(known) == ids
+    names = chosen(source.parameters, OUTPUTS, known, ordered=ordered or by_structure)
+    return Outputs(names, by_structure)
+
+
+def first_of(inputs: Sequence[T]) -> T:
+    """Return the first of the `inputs` for volumes, which are alike; raises InvalidModel without any."""
+    if not inputs:
+        raise errors.InvalidModel("The model has no input for a volume.")
+    return inputs[0]
+
+
+def fed(
+    layout: Layout, channels: Sequence[Channel], names: Sequence[str]
+) -> tuple[Sequence[Channel], dict[str, NDArray[Any]]]:
+    """Return `channels` in the order of the inputs `names`, and what each of these gets.
+
+    Raises:
+        ModelFailure: there are more inputs or fewer, or as Layout.arrays.
+    """
+    channels = layout.ordered(channels, names)
+    arrays = layout.arrays(channels)
+    if len(arrays) != len(names):
+        raise errors.ModelFailure(
+            f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "
+            f"{len(arrays)}; see the parameters axes and inputs."
+        )
+    return channels, dict(zip(names, arrays, strict=True))
+
+
+def check_fed(inputs: Iterable[str], feed: Container[str]) -> None:
+    """Raise ModelFailure where one of all the model's `inputs` gets nothing."""
+    missing = next((name for name in inputs if name not in feed), None)
+    if missing is not None:
+        raise errors.ModelFailure(f"The model's input {missing} gets no channel; see the parameter inputs.")

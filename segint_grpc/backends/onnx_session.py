@@ -17,20 +17,17 @@ from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.batches import Batches
 from segint_grpc.backends.devices import CPU, go_without, on_gpu, short_of, told, wanted_device
 from segint_grpc.backends.layout import (
-    AXES,
-    DTYPE,
+    GEOMETRY,
     INPUTS,
-    OUTPUTS,
     Layout,
     affines,
-    wanted_layout,
+    layout_by_rank,
     wanted_names,
+    with_dtype,
 )
-from segint_grpc.backends.named_tensors import by_structure
+from segint_grpc.backends.named_tensors import fed, first_of, named, wanted_outputs
 from segint_grpc.backends.remarks import computes_on, remark
 from segint_grpc.backends.threads import threads
-
-GEOMETRY = "geometry"
 
 T = TypeVar("T")
 
@@ -48,8 +45,6 @@ _TYPES = {
     "tensor(int64)": "int64",
     "tensor(uint8)": "uint8",
 }
-_AXES = {3: "DHW", 4: "CDHW", 5: "NCDHW"}
-"""By the number of an input's dimensions, where no parameter says it."""
 
 
 class OnnxModel:
@@ -70,24 +65,18 @@ class OnnxModel:
         # Nothing to release: single tiles use the arena that the batch has left.
         self._batches = Batches(_is_memory, lambda: None)
         known = {given.name: given for given in self._session.get_inputs()}
-        chosen = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
-        self._inputs = [_named(known, name, "input") for name in chosen]
+        volumes = wanted_names(source.parameters, INPUTS) or [name for name in known if name != GEOMETRY]
+        self._inputs = [named(known, name, "input") for name in volumes]
         self._geometry = known.get(GEOMETRY)
         self._layout = _layout(self._inputs, source)
-        made = {output.name: output for output in self._session.get_outputs()}
-        wanted = wanted_names(source.parameters, OUTPUTS) or list(made)
-        self._outputs = [_named(made, name, "output").name for name in wanted]
-        ids = [structure.structure_id for structure in source.structures]
-        self._by_structure = by_structure(source.parameters, OUTPUTS, self._outputs, ids)
+        made = [output.name for output in self._session.get_outputs()]
+        self._outputs = wanted_outputs(source, made, ordered=True)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, the outputs as a list of them, or by structure if named so."""
         feed = self._feed(channels)
         made = self._guarded(lambda: self._run(feed))
-        masks = [self._layout.restored(array) for array in made]
-        if self._by_structure:
-            return dict(zip(self._outputs, masks, strict=True))
-        return masks[0] if len(masks) == 1 else masks
+        return self._outputs.masks([self._layout.restored(array) for array in made])
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
@@ -105,15 +94,7 @@ class OnnxModel:
         return call() if self._place == CPU else on_gpu(call, self._told, _is_memory, self._retreat)
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        names = [given.name for given in self._inputs]
-        channels = self._layout.ordered(channels, names)
-        arrays = self._layout.arrays(channels)
-        if len(arrays) != len(names):
-            raise errors.ModelFailure(
-                f"The model takes {len(names)} inputs ({', '.join(names)}), and would be given "
-                f"{len(arrays)}; see the parameters axes and inputs."
-            )
-        feed = dict(zip(names, arrays, strict=True))
+        channels, feed = fed(self._layout, channels, [given.name for given in self._inputs])
         if self._geometry is not None:
             feed[GEOMETRY] = affines(channels).astype(_dtype(self._geometry))
         return feed
@@ -122,7 +103,7 @@ class OnnxModel:
         if self._place != CPU:
             remark("ONNX Runtime does not promise the same masks twice on a GPU.")
         try:
-            made: list[NDArray[Any]] = self._session.run(self._outputs, feed, _run_options())
+            made: list[NDArray[Any]] = self._session.run(self._outputs.names, feed, _run_options())
         except Exception as error:
             if self._place == CPU and _is_memory(error):
                 raise MemoryError(str(error)) from error
@@ -222,31 +203,11 @@ def _is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
-def _named(known: dict[str, Any], name: str, kind: str) -> Any:
-    if name not in known:
-        here = ", ".join(known) or "none"
-        raise errors.InvalidModel(f"The model has no {kind} {name!r:.60}; its {kind}s are {here:.200}.")
-    return known[name]
-
-
 def _layout(inputs: Sequence[Any], source: ModelSource) -> Layout:
     """Return the layout of `inputs`, which are alike: what the model says, and the parameters beyond."""
-    if not inputs:
-        raise errors.InvalidModel("The model has no input for a volume.")
-    first = inputs[0]
-    count = len(first.shape)
-    layout = wanted_layout(source.parameters, _AXES.get(count, "DHW"))
-    if len(layout.axes) != count:
-        raise errors.InvalidModel(
-            f"The input {first.name} has {count} dimensions, the parameter {AXES} {len(layout.axes)} "
-            f"({layout.axes}); a network of slices needs a manifest with [versions.inference]."
-        )
-    found = _dtype(first)
-    if layout.dtype not in ("", found):
-        raise errors.InvalidModel(
-            f"The input {first.name} is of {found}; the parameter {DTYPE} says {layout.dtype}."
-        )
-    return Layout(layout.axes, found)
+    first = first_of(inputs)
+    layout = layout_by_rank(source.parameters, first.name, len(first.shape))
+    return with_dtype(layout, first.name, _dtype(first))
 
 
 def _dtype(given: Any) -> str:

@@ -17,23 +17,20 @@ from segint_grpc.backends.inference_protocol import Tensor
 from segint_grpc.backends.layout import (
     AXES,
     DTYPE,
+    GEOMETRY,
     INPUTS,
     OUTPUTS,
     Layout,
     affines,
+    layout_by_rank,
     wanted_layout,
     wanted_names,
+    with_dtype,
 )
-from segint_grpc.backends.named_tensors import by_structure
+from segint_grpc.backends.named_tensors import fed, first_of, named, wanted_outputs
 from segint_grpc.backends.remarks import remark
 from segint_grpc.backends.remote_call import MODEL, URL, wanted_call
 from segint_grpc.backends.remote_server import Body, RemoteServer
-
-GEOMETRY = "geometry"
-"""The input that gets the matrix, and the request's parameter that tells the same in words."""
-
-_AXES = {3: "DHW", 4: "CDHW", 5: "NCDHW"}
-"""By the number of an input's dimensions, where no parameter says it."""
 
 _NO_JSON = Body(lambda: iter((b"{}",)), {"Content-Type": "application/json", "Content-Length": "2"})
 _LISTED_MAX = 20
@@ -59,27 +56,20 @@ class RemoteModel:
         self._geometry = next((one for one in inputs if one.name == GEOMETRY), None)
         names = wanted_names(source.parameters, INPUTS)
         names = names or [one.name for one in inputs if one.name != GEOMETRY]
-        self._inputs = [_named(inputs, name, "input") for name in names]
+        self._inputs = [named({one.name: one for one in inputs}, name, "input") for name in names]
         self._layout = _layout(self._inputs, source)
-        made = wanted_names(source.parameters, OUTPUTS) or [one.name for one in outputs]
-        self._outputs = [_named(outputs, name, "output").name for name in made]
-        _check_outputs(self._outputs, source)
-        ids = [structure.structure_id for structure in source.structures]
-        self._by_structure = by_structure(source.parameters, OUTPUTS, self._outputs, ids)
+        self._outputs = wanted_outputs(source, [one.name for one in outputs], ordered=True)
+        _check_outputs(self._outputs.names, source)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, the outputs as a list of them, or by structure if named so."""
-        names = [one.name for one in self._inputs]
-        channels = self._layout.ordered(channels, names)
-        feed = dict(zip(names, self._layout.arrays(channels), strict=True))
+        channels, feed = fed(self._layout, channels, [one.name for one in self._inputs])
         spatial = {_spatial(array, self._layout.axes) for array in feed.values()}
         if self._geometry is not None:
             feed[GEOMETRY] = affines(channels).astype(_dtype(self._geometry))
         told = json.dumps([_told(channel) for channel in channels], separators=(",", ":"))
-        masks = [self._layout.restored(array) for array in self._made(feed, {GEOMETRY: told}, spatial)]
-        if self._by_structure:
-            return dict(zip(self._outputs, masks, strict=True))
-        return masks[0] if len(masks) == 1 else masks
+        made = self._made(feed, {GEOMETRY: told}, spatial)
+        return self._outputs.masks([self._layout.restored(array) for array in made])
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
@@ -94,7 +84,7 @@ class RemoteModel:
     def _made(
         self, feed: dict[str, NDArray[Any]], parameters: dict[str, str], spatial: set[tuple[int, ...]]
     ) -> list[NDArray[Any]]:
-        body = protocol.request(feed, self._outputs, parameters, binary=bool(self._binary))
+        body = protocol.request(feed, self._outputs.names, parameters, binary=bool(self._binary))
         path = f"{self._call.model_path}/infer"
         with self._server.answer("POST", path, body) as answer:
             if answer.status != 200:
@@ -103,15 +93,15 @@ class RemoteModel:
                 )
             made = protocol.read(answer, partial(self._accept, spatial))
         self._remark(made.version)
-        if missing := [name for name in self._outputs if name not in made.outputs]:
+        if missing := [name for name in self._outputs.names if name not in made.outputs]:
             raise errors.WrongOutput(
                 f"{self._told(capital=True)} answered without its output {missing[0]:.60}."
             )
-        return [made.outputs[name] for name in self._outputs]
+        return [made.outputs[name] for name in self._outputs.names]
 
     def _accept(self, spatial: set[tuple[int, ...]], name: str, shape: tuple[int, ...]) -> None:
         """Raise WrongOutput where an output of `shape` is not of the scan, whose sizes were `spatial`."""
-        if name in self._outputs and not any(_holds(shape, sizes) for sizes in spatial):
+        if name in self._outputs.names and not any(_holds(shape, sizes) for sizes in spatial):
             sent = " or ".join(str(list(sizes)) for sizes in sorted(spatial))
             raise errors.WrongOutput(
                 f"The output {name:.60} of {self._told()} has the shape {list(shape)}; the scan was sent "
@@ -137,15 +127,13 @@ class RemoteModel:
 
     def _model(self) -> dict[str, Any]:
         path = self._call.model_path
-        with self._server.answer("GET", path) as answer:
-            status, said = answer.status, answer.small()
+        status, said = self._asked(path)
         if status != 200 or not isinstance(said, dict):
             raise errors.InvalidModel(
                 f"The server {self._server.name} knows no model {self._call.told} (status {status}); "
                 f"{self._listed()}. Set the parameter {MODEL}."
             )
-        with self._server.answer("GET", f"{path}/ready") as answer:
-            ready, _ = answer.status, answer.small()
+        ready, _ = self._asked(f"{path}/ready")
         if ready != 200:
             raise errors.ModelFailure(
                 f"{self._told(capital=True)} is not ready (status {ready}{self._health()}); it may be later."
@@ -153,9 +141,8 @@ class RemoteModel:
         return said
 
     def _health(self) -> str:
-        with self._server.answer("GET", f"{self._call.root}/health/ready") as answer:
-            answer.small()
-            return "" if answer.status == 200 else ", nor is the server"
+        status, _ = self._asked(f"{self._call.root}/health/ready")
+        return "" if status == 200 else ", nor is the server"
 
     def _listed(self) -> str:
         """Return which models the server has, where it says that."""
@@ -168,14 +155,18 @@ class RemoteModel:
         return f"it has {', '.join(names[:_LISTED_MAX]) or 'none'}{more}"
 
     def _get(self, path: str) -> dict[str, Any]:
-        with self._server.answer("GET", path) as answer:
-            status, said = answer.status, answer.small()
+        status, said = self._asked(path)
         if status != 200 or not isinstance(said, dict):
             raise errors.ModelFailure(
                 f"The server {self._server.name} does not speak the Open Inference Protocol v2: GET {path} "
                 f"gave status {status}. See that the parameter {URL} is right."
             )
         return said
+
+    def _asked(self, path: str) -> tuple[int, Any]:
+        """Return the status of the answer to a GET of `path`, and what it says where that is short."""
+        with self._server.answer("GET", path) as answer:
+            return answer.status, answer.small()
 
     def _told(self, capital: bool = False) -> str:
         return f"{'The' if capital else 'the'} model {self._call.told} on {self._server.name}"
@@ -194,32 +185,13 @@ def _declared(source: ModelSource, parameter: str) -> list[Tensor]:
     return [Tensor(name, datatype, (-1,) * len(layout.axes)) for name in names]
 
 
-def _named(known: Sequence[Tensor], name: str, kind: str) -> Tensor:
-    found = next((one for one in known if one.name == name), None)
-    if found is None:
-        here = ", ".join(one.name for one in known) or "none"
-        raise errors.InvalidModel(f"The model has no {kind} {name!r:.60}; its {kind}s are {here:.200}.")
-    return found
-
-
 def _layout(inputs: Sequence[Tensor], source: ModelSource) -> Layout:
     """Return the layout of `inputs`, which are alike: what the server says, and the parameters beyond."""
-    if not inputs:
-        raise errors.InvalidModel("The model has no input for a volume.")
-    first, count = inputs[0], len(inputs[0].shape)
-    layout = wanted_layout(source.parameters, _AXES.get(count, "DHW"))
-    if len(layout.axes) != count:
-        raise errors.InvalidModel(
-            f"The input {first.name} has {count} dimensions, the parameter {AXES} {len(layout.axes)} "
-            f"({layout.axes}); a network of slices needs a manifest with [versions.inference]."
-        )
-    found = _dtype(first)
-    if layout.dtype not in ("", found.name):
-        raise errors.InvalidModel(
-            f"The input {first.name} is of {found.name}; the parameter {DTYPE} says {layout.dtype}."
-        )
+    first = first_of(inputs)
+    layout = layout_by_rank(source.parameters, first.name, len(first.shape))
+    layout = with_dtype(layout, first.name, _dtype(first).name)
     _check_channels(inputs, layout.axes, source)
-    return Layout(layout.axes, found.name)
+    return layout
 
 
 def _check_channels(inputs: Sequence[Tensor], axes: str, source: ModelSource) -> None:

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import wanted_device
-from segint_grpc.backends.layout import affines, contiguous, wanted_layout
+from segint_grpc.backends.layout import GEOMETRY, affines, contiguous, wanted_layout
 from segint_grpc.backends.torch_device import Place
-
-GEOMETRY = "geometry"
 
 
 class Network:

@@ -12,22 +12,21 @@ from segint_grpc import errors
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.devices import wanted_device
 from segint_grpc.backends.layout import (
-    AXES,
-    DTYPE,
     DTYPES,
+    GEOMETRY,
     INPUTS,
-    OUTPUTS,
     Layout,
     affines,
+    check_rank,
     wanted_layout,
+    with_dtype,
 )
 from segint_grpc.backends.model_folder import unpacked
-from segint_grpc.backends.named_tensors import by_structure, chosen, named
+from segint_grpc.backends.named_tensors import check_fed, chosen, fed, first_of, named, wanted_outputs
 from segint_grpc.backends.remarks import remark
 from segint_grpc.backends.tensorflow_device import TensorFlowPlace
 from segint_grpc.backends.tensorflow_library import tensorflow as tf
 
-GEOMETRY = "geometry"
 LAST = "NDHWC"
 COUNTER_SIZE_MAX = 64
 """A variable of integers that is no larger counts something, such as the random numbers drawn so far."""
@@ -53,23 +52,18 @@ class SavedModel:
         volumes = sorted(name for name in self._specs if name != GEOMETRY)
         self._inputs = chosen(source.parameters, INPUTS, volumes, ordered=False)
         self._layout = _layout(self._inputs, self._specs, source)
-        made = sorted(self._call.structured_outputs)
-        ids = [structure.structure_id for structure in source.structures]
-        self._by_structure = by_structure(source.parameters, OUTPUTS, made, ids)
-        self._outputs = chosen(source.parameters, OUTPUTS, made, ordered=self._by_structure)
+        self._outputs = wanted_outputs(source, sorted(self._call.structured_outputs), ordered=False)
 
     def predict(self, channels: Sequence[Channel]) -> Masks:
         """Return the output as an array, the outputs as a list of them, or by structure if named so."""
         made = self._made(self._feed(channels))
-        masks = {name: self._layout.restored(made[name]) for name in self._outputs}
-        if self._by_structure:
-            return masks
-        return list(masks.values()) if len(masks) > 1 else masks[self._outputs[0]]
+        return self._outputs.masks([self._layout.restored(made[name]) for name in self._outputs.names])
 
     def infer(self, tiles: Tiles) -> NDArray[Any]:
         """Return the first output for `tiles`, whose axes are the manifest's affair but for the channels'."""
         values = self._layout.batch(tiles.values)
-        return self._layout.tiles(self._made({self._inputs[0]: values})[self._outputs[0]], values.ndim)
+        made = self._made({self._inputs[0]: values})[self._outputs.names[0]]
+        return self._layout.tiles(made, values.ndim)
 
     @property
     def _call(self) -> Any:
@@ -103,21 +97,13 @@ class SavedModel:
         return {name: _array(tensor) for name, tensor in made.items()}
 
     def _feed(self, channels: Sequence[Channel]) -> dict[str, NDArray[Any]]:
-        channels = self._layout.ordered(channels, self._inputs)
-        arrays = self._layout.arrays(channels)
-        if len(arrays) != len(self._inputs):
-            raise errors.ModelFailure(
-                f"The model takes {len(self._inputs)} inputs ({', '.join(self._inputs)}), and would be given "
-                f"{len(arrays)}; see the parameters axes and inputs."
-            )
-        _check_rank(self._inputs[0], self._specs[self._inputs[0]], self._layout)
-        feed = dict(zip(self._inputs, arrays, strict=True))
+        channels, feed = fed(self._layout, channels, self._inputs)
+        rank = self._specs[self._inputs[0]].shape.rank
+        if rank is not None:
+            check_rank(self._inputs[0], rank, self._layout)
         if GEOMETRY in self._specs:
             feed[GEOMETRY] = _matrices(channels, self._specs[GEOMETRY])
-        if missing := sorted(set(self._specs) - set(feed)):
-            raise errors.ModelFailure(
-                f"The model's input {missing[0]} gets no channel; see the parameter inputs."
-            )
+        check_fed(sorted(self._specs), feed)
         return feed
 
 
@@ -147,27 +133,12 @@ def _array(tensor: Any) -> NDArray[Any]:
 
 def _layout(inputs: Sequence[str], specs: Mapping[str, Any], source: ModelSource) -> Layout:
     """Return the layout of `inputs`, which are alike: what the signature says, and the parameters beyond."""
-    if not inputs:
-        raise errors.InvalidModel("The model has no input for a volume.")
-    layout = wanted_layout(source.parameters, LAST)
-    found = specs[inputs[0]].dtype.name
-    if found not in DTYPES or layout.dtype not in ("", found):
-        raise errors.InvalidModel(
-            f"The input {inputs[0]} is of {found}; the parameter {DTYPE} says {layout.dtype or 'nothing'}."
-        )
-    return Layout(layout.axes, found)
+    first = first_of(inputs)
+    found = specs[first].dtype.name
+    return with_dtype(wanted_layout(source.parameters, LAST), first, found, usable=found in DTYPES)
 
 
 def _matrices(channels: Sequence[Channel], spec: Any) -> NDArray[Any]:
     """Return what an input called `geometry` gets, with a batch axis where it has one."""
     matrices = affines(channels).astype(spec.dtype.as_numpy_dtype)
     return matrices[None] if spec.shape.rank == matrices.ndim + 1 else matrices
-
-
-def _check_rank(name: str, spec: Any, layout: Layout) -> None:
-    rank = spec.shape.rank
-    if rank is not None and rank != len(layout.axes):
-        raise errors.ModelFailure(
-            f"The input {name} has {rank} dimensions, and would be given {len(layout.axes)} ({layout.axes}); "
-            f"see the parameter {AXES}. A network of slices needs a manifest with [versions.inference]."
-        )
