@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -55,6 +55,19 @@ def read_member(path: Path, name: str, bytes_max: int) -> bytes:
                 f"{name} in {path.name} has {size_bytes} bytes; the most are {bytes_max}."
             )
         return archive.read(entries[name])
+
+
+def code_where(is_one: Callable[[], bool]) -> bool:
+    """Return for `carries_code` what `is_one` says of a file: one that it refuses is never loaded.
+
+    What cannot be read now may be something else at the next look, and counts as code.
+    """
+    try:
+        return is_one()
+    except errors.InvalidModel:
+        return False
+    except OSError:
+        return True
 
 
 def unpacked(source: ModelSource) -> Path:

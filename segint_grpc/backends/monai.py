@@ -6,29 +6,29 @@ config holds expressions, so every bundle counts as code.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from segint_grpc import errors
-from segint_grpc.backends import missing_library, require
+from segint_grpc.backends import require
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
 from segint_grpc.backends.bundle_files import bundle_files
 from segint_grpc.backends.bundle_labels import wanted_outputs
 from segint_grpc.backends.bundle_overrides import OVERRIDES, wanted_overrides
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.layout import INPUTS, wanted_names
+from segint_grpc.backends.library_back_end import LibraryBackEnd
 from segint_grpc.backends.model_file import only_file
+from segint_grpc.backends.model_folder import code_where
 from segint_grpc.backends.voxel_features import LABELS
 
 if TYPE_CHECKING:
     from segint_grpc.backends.bundle_model import BundleModel
 
 
-class Monai:
+class Monai(LibraryBackEnd):
     """Runs a bundle's inference config: its transforms before and after, its inferer, its network.
 
     Parameters: `labels` (bundle_labels.py), `inputs` (the config's keys in the channels' order), `overrides`
@@ -36,6 +36,7 @@ class Monai:
     """
 
     summary = "A MONAI bundle: a folder with configs/metadata.json and configs/inference.json."
+    name = "monai"
     extra = "monai"
 
     def __init__(self) -> None:
@@ -56,21 +57,11 @@ class Monai:
 
     def carries_code(self, path: Path) -> bool:
         """Return whether it is a bundle, whose config's expressions are run; nothing else is loaded."""
-        try:
-            return bool(bundle_files(path))
-        except errors.InvalidModel:
-            return False
-        except OSError:
-            return True
+        return code_where(lambda: bool(bundle_files(path)))
 
     def load(self, source: ModelSource) -> None:
         """Unpack the bundle, make its network and transforms, and read its weights."""
-        try:
-            # Not earlier: the core asks `check`, and need not hold the library.
-            bundle_model = importlib.import_module("segint_grpc.backends.bundle_model")
-        except ImportError as error:
-            raise missing_library("monai", self.extra, str(error)) from error
-        self._model = bundle_model.BundleModel(source)
+        self._model = self.imported("bundle_model").BundleModel(source)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return StructureID → mask_kji, on the grid that the scan has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ class NetworkFile(TensorBackEnd, ABC):
     extra = "pytorch"
 
     loader: ClassVar[str]
-    """The module of this package whose `load` reads such a file; it imports torch."""
+    """The module here whose `read` makes a Network of such a file on a device; it imports torch."""
 
     def check(self, source: ModelSource) -> None:
         """Raise InvalidModel if torch or the file is missing, or the file is of another kind."""
@@ -37,4 +38,5 @@ class NetworkFile(TensorBackEnd, ABC):
     def load(self, source: ModelSource) -> None:
         """Load the network onto the device that it is to run on."""
         self.refuse_others(source.model_file)
-        self._model = self.imported(self.loader).load(source)
+        tensors, read = self.imported("tensor_model"), self.imported(self.loader).read
+        self._model = tensors.TensorModel(source, partial(read, source.model_file))

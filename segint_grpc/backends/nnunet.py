@@ -6,14 +6,15 @@ it the voxels as the reader that the model's plans name would have read them fro
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segint_grpc.backends import missing_library, require
+from segint_grpc.backends import require
 from segint_grpc.backends.base import Channel, Masks, ModelSource
+from segint_grpc.backends.library_back_end import LibraryBackEnd
 from segint_grpc.backends.model_file import only_file
+from segint_grpc.backends.model_folder import code_where
 from segint_grpc.backends.nnunet_environment import prepared_environment
 from segint_grpc.backends.nnunet_folder import NnunetModel, holds_checkpoint, read_model
 from segint_grpc.backends.nnunet_labels import channel_order, wanted_labels
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from segint_grpc.backends.nnunet_model import LoadedNnunet
 
 
-class Nnunet:
+class Nnunet(LibraryBackEnd):
     """Runs one configuration, the mean of its folds. Parameters: those of nnunet_options.py.
 
     `labels` says which label is which structure (nnunet_labels.py), `orientation` how the training files were
@@ -32,6 +33,7 @@ class Nnunet:
     """
 
     summary = "An nnU-Net v2 model: its results folder, or a zip of its own export."
+    name = "nnunet"
     extra = "nnunet"
 
     def __init__(self) -> None:
@@ -46,18 +48,13 @@ class Nnunet:
 
     def carries_code(self, path: Path) -> bool:
         """Return whether it holds a checkpoint, which is a pickle; nothing without one is loaded."""
-        return holds_checkpoint(path)
+        return code_where(lambda: holds_checkpoint(path))
 
     def load(self, source: ModelSource) -> None:
         """Load the model's folds and build its network on the device that it is to run on."""
         model = described(source)
         with prepared_environment():
-            try:
-                # Not earlier: the core asks `check`, and need not hold the library.
-                loader = importlib.import_module("segint_grpc.backends.nnunet_model")
-            except ImportError as error:
-                raise missing_library("nnunet", self.extra, str(error)) from error
-            self._model = loader.LoadedNnunet(source, model)
+            self._model = self.imported("nnunet_model").LoadedNnunet(source, model)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return StructureID → mask_kji; `progress` follows the tiles."""

@@ -53,13 +53,12 @@ class NnunetModel:
 
 
 def holds_checkpoint(path: Path) -> bool:
-    """Return whether there is a checkpoint in the zip `path`, where `read_model` looks for one."""
-    try:
-        return any(map(_CHECKPOINT.fullmatch, member_names(path)))
-    except errors.InvalidModel:
-        return False
-    except OSError:
-        return True
+    """Return whether there is a checkpoint in the zip `path`, where `read_model` looks for one.
+
+    Raises:
+        InvalidModel: it is no zip, or one that must not be unpacked.
+    """
+    return any(map(_CHECKPOINT.fullmatch, member_names(path)))
 
 
 def read_model(path: Path, options: Options) -> NnunetModel:

@@ -6,7 +6,6 @@ torch is imported when a model is loaded, never before: the core asks `check`, a
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.backends import missing_library, pickled_code, require
+from segint_grpc.backends import pickled_code, require
 from segint_grpc.backends.base import Channel, Masks, ModelSource, Tiles
+from segint_grpc.backends.library_back_end import LibraryBackEnd
 from segint_grpc.backends.model_file import refuse_missing
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ INPUTS = ("array", "tensor")
 """The values of the parameter `input`: whether the model gets NumPy arrays or torch tensors, both int32."""
 
 
-class PyTorch:
+class PyTorch(LibraryBackEnd):
     """Runs a PyTorch model.
 
     Parameters: `input` (`INPUTS`; by default what the model declares), `device` (devices.py), and the
@@ -33,6 +33,7 @@ class PyTorch:
     """
 
     summary = "A PyTorch model: a pickled module, state dict or safetensors, and the .py of its class."
+    name = "pytorch"
     extra = "pytorch"
 
     def __init__(self) -> None:
@@ -59,12 +60,7 @@ class PyTorch:
 
     def load(self, source: ModelSource) -> None:
         """Load the model; raises InvalidModel where its files don't fit together or a library is missing."""
-        try:
-            # The one import that must not happen earlier; see the module's docstring.
-            torch_model = importlib.import_module("segint_grpc.backends.torch_model")
-        except ImportError as error:
-            raise missing_library("pytorch", self.extra, str(error)) from error
-        self._model = torch_model.load(source)
+        self._model = self.imported("torch_model").load(source)
 
     def predict(self, channels: Sequence[Channel], progress: Callable[[float], None]) -> Masks:
         """Return what the model returns for `channels`, unchecked."""

@@ -9,21 +9,14 @@ from typing import Any
 import torch
 
 from segint_grpc import errors
-from segint_grpc.backends.base import ModelSource
-from segint_grpc.backends.tensor_model import Network, TensorModel
+from segint_grpc.backends.tensor_model import Network
 
 # It has no types.
 _jit: Any = torch.jit
 
 
-def load(source: ModelSource) -> TensorModel:
-    """Return the network of `source`; raises InvalidModel where its file cannot be read."""
-    path = source.model_file
-    assert path is not None, "check comes before load"
-    return TensorModel(source, lambda device: _read(path, device))
-
-
-def _read(path: Path, device: torch.device) -> Network:
+def read(path: Path, device: torch.device) -> Network:
+    """Return the network in `path`, on `device`; raises InvalidModel where it cannot be read."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*torch\.jit.* is deprecated", DeprecationWarning)

@@ -14,7 +14,7 @@ from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
 from segint_grpc.backends.model_file import not_one, only_file
-from segint_grpc.backends.model_folder import member_names
+from segint_grpc.backends.model_folder import code_where, member_names
 from segint_grpc.backends.tensor_back_end import TensorBackEnd
 
 SIGNATURE = "signature"
@@ -51,12 +51,7 @@ class TensorFlow(TensorBackEnd):
 
     def carries_code(self, path: Path) -> bool:
         """Return whether it is a SavedModel, whose graph may do more than compute; nothing else is loaded."""
-        try:
-            return GRAPH in member_names(path)
-        except errors.InvalidModel:
-            return False
-        except OSError:
-            return True
+        return code_where(lambda: GRAPH in member_names(path))
 
     def load(self, source: ModelSource) -> None:
         """Load the model onto the device that it is to run on."""
