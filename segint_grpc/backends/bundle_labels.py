@@ -9,7 +9,7 @@ from typing import Any
 from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource, StructureSpec
 from segint_grpc.backends.voxel_features import LABELS
-from segint_grpc.backends.voxel_labels import LABEL_MAX
+from segint_grpc.backends.voxel_labels import LABEL_MAX, given_labels
 from segint_grpc.domain.output_names import is_background, meant, output_names
 
 Labels = Mapping[str, Sequence[int]]
@@ -36,9 +36,12 @@ def wanted_outputs(source: ModelSource, metadata: Mapping[str, Any]) -> OutputLa
         InvalidModel: a structure is found in neither.
     """
     named = output_names(metadata)
-    given = source.parameters.get(LABELS)
+    given = given_labels(source, "a number")
     if given is not None:
-        return OutputLabels(_given(source, given), map_is_known=True, outputs=len(named))
+        numbered = {
+            name: _whole(name, value if isinstance(value, list) else [value]) for name, value in given.items()
+        }
+        return OutputLabels(numbered, map_is_known=True, outputs=len(named))
     numbers = {name: number for number, name in named.items() if not is_background(name)}
     found = {one.structure_id: _number(one, numbers) for one in source.structures}
     missing = [name for name, number in found.items() if number is None]
@@ -55,18 +58,6 @@ def wanted_outputs(source: ModelSource, metadata: Mapping[str, Any]) -> OutputLa
 def _number(structure: StructureSpec, numbers: Mapping[str, int]) -> int | None:
     name = meant(structure.structure_id, numbers) or meant(structure.name, numbers)
     return None if name is None else numbers[name]
-
-
-def _given(source: ModelSource, given: Any) -> Labels:
-    ids = [structure.structure_id for structure in source.structures]
-    if not isinstance(given, Mapping) or set(given) != set(ids):
-        raise errors.InvalidModel(
-            f"The parameter {LABELS} must give a number for each structure ({', '.join(ids):.300}), "
-            f"not {given!r:.100}."
-        )
-    return {
-        name: _whole(name, value if isinstance(value, list) else [value]) for name, value in given.items()
-    }
 
 
 def _whole(name: str, values: Sequence[Any]) -> Sequence[int]:

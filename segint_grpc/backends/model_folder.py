@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from segint_grpc import errors
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.zips.checked import Entries, checked_entries
-from segint_grpc.zips.folder import FOLDER_LIMITS, LEFT_OUT
+from segint_grpc.zips.folder import FOLDER_LIMITS, own_files
 
 PART = ".part"
 """How the name of a folder ends that is being unpacked."""
@@ -109,19 +109,11 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Entries]]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = checked_entries(archive, path, FOLDER_LIMITS)
-            files = {name: info for name, info in found.items() if not LEFT_OUT & set(name.split("/"))}
-            yield archive, _without_top(files)
+            yield archive, {name: found[called] for name, called in own_files(found).items()}
     except _BROKEN as error:
         raise errors.InvalidModel(
             f"{path.name} is no folder as a zip archive ({error}); give the folder, or a zip of it."
         ) from None
-
-
-def _without_top(entries: Entries) -> Entries:
-    tops = {name.partition("/")[0] for name in entries}
-    if len(tops) != 1 or any("/" not in name for name in entries):
-        return entries
-    return {name.partition("/")[2]: info for name, info in entries.items()}
 
 
 def _is_whole(folder: Path, entries: Entries) -> bool:

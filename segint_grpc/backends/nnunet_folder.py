@@ -1,8 +1,4 @@
-"""What a zip of nnU-Net v2 models says of them: dataset.json and plans.json, read without its library.
-
-A model is a folder with these two, and a fold_N with a checkpoint for each fold. A zip that nnU-Net's own
-export wrote may hold several, one for each configuration.
-"""
+"""What a zip of nnU-Net v2 models says of them: dataset.json and plans.json, read without its library."""
 
 from __future__ import annotations
 
@@ -16,21 +12,19 @@ from typing import Any
 from segint_grpc import errors
 from segint_grpc.backends.model_folder import member_names, read_member
 from segint_grpc.backends.nnunet_options import ALL_CASES, CONFIGURATION, Options
+from segint_grpc.domain.nnunet_files import (
+    CHECKPOINT,
+    DATASET,
+    PLANS,
+    READERS,
+    configuration_of,
+    model_folders,
+    own_name,
+)
 
-DATASET, PLANS = "dataset.json", "plans.json"
 FINAL, BEST = "checkpoint_final.pth", "checkpoint_best.pth"
 JSON_BYTES_MAX = 64 * 1024 * 1024
 """A dataset.json may list every training case."""
-
-READERS: Mapping[str, str] = {
-    "SimpleITKIO": "",
-    "NibabelIO": "",
-    "SimpleITKIOWithReorient": "RAS",
-    "NibabelIOWithReorient": "RAS",
-}
-"""Readers of nnU-Net, and to what they turn every scan; empty where they take it as it is stored."""
-
-_CHECKPOINT = re.compile(r"(?P<folder>(?:.*/)?)fold_(?P<fold>\d+|all)/(?P<file>[^/]+\.pth)")
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ def holds_checkpoint(path: Path) -> bool:
     Raises:
         InvalidModel: it is no zip, or one that must not be unpacked.
     """
-    return any(map(_CHECKPOINT.fullmatch, member_names(path)))
+    return any(map(CHECKPOINT.fullmatch, member_names(path)))
 
 
 def read_model(path: Path, options: Options) -> NnunetModel:
@@ -116,19 +110,15 @@ def _configurations(path: Path, plans: Mapping[str, Any]) -> Mapping[str, Mappin
 
 def _chosen(path: Path, names: Sequence[str], wanted: str) -> tuple[str, str]:
     """Return the folder of the model that is wanted, and its configuration, where that can be told."""
-    found = {
-        folder: _configuration(path, names, folder)
-        for folder in sorted({match["folder"] for match in map(_CHECKPOINT.fullmatch, names) if match})
-        if folder + PLANS in names and folder + DATASET in names
-    }
+    found = {folder: _configuration(path, names, folder) for folder in model_folders(names)}
     if not found:
         raise _nothing(path, names)
-    fits = [folder for folder, name in found.items() if not wanted or wanted in (name, _last(folder))]
+    fits = [folder for folder, name in found.items() if not wanted or wanted in (name, own_name(folder))]
     if len(fits) == 1:
         return fits[0], found[fits[0]]
     if len(found) == 1 and list(found.values()) == [""]:
         return next(iter(found)), wanted.rpartition("__")[2]
-    here = ", ".join(found[folder] or _last(folder) for folder in found)
+    here = ", ".join(found[folder] or own_name(folder) for folder in found)
     raise errors.InvalidModel(
         f"{path.name} holds the configurations {here}; say with the parameter {CONFIGURATION} which to run."
         if not wanted or fits
@@ -139,21 +129,17 @@ def _chosen(path: Path, names: Sequence[str], wanted: str) -> tuple[str, str]:
 def _configuration(path: Path, names: Sequence[str], folder: str) -> str:
     """Return what the model's own folder is called after, else what nnU-Net noted beside a checkpoint."""
     configurations = _configurations(path, _json(path, folder + PLANS))
-    if (called := _last(folder).rpartition("__")[2]) in configurations:
+    if (called := configuration_of(folder)) in configurations:
         return called
     notes = [name for name in names if re.fullmatch(re.escape(folder) + r"fold_\w+/debug\.json", name)]
     noted = _json(path, notes[0]).get("configuration_name", "") if notes else ""
     return noted if isinstance(noted, str) else ""
 
 
-def _last(folder: str) -> str:
-    return folder.rstrip("/").rpartition("/")[2]
-
-
 def _nothing(path: Path, names: Sequence[str]) -> errors.InvalidModel:
     files = {name.rpartition("/")[2] for name in names}
     lacking = [name for name in (DATASET, PLANS) if name not in files]
-    if not any(map(_CHECKPOINT.fullmatch, names)):
+    if not any(map(CHECKPOINT.fullmatch, names)):
         lacking.append(f"fold_0/{FINAL}")
     why = f"it lacks {' and '.join(lacking)}" if lacking else f"{DATASET} and {PLANS} lie beside no fold_0"
     return errors.InvalidModel(
@@ -176,7 +162,7 @@ def _checkpoints(
     path: Path, names: Sequence[str], folder: str, options: Options
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Return the checkpoint's name, the folds that have it and are to be run, and what is to be remarked."""
-    here = [match for match in map(_CHECKPOINT.fullmatch, names) if match and match["folder"] == folder]
+    here = [match for match in map(CHECKPOINT.fullmatch, names) if match and match["folder"] == folder]
     by_file: dict[str, list[str]] = {}
     for match in here:
         by_file.setdefault(match["file"], []).append(match["fold"])

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from segint_grpc import errors
 from segint_grpc.backends.base import Channel
 from segint_grpc.backends.layout import check_one_grid
-from segint_grpc.backends.nnunet_folder import READERS, NnunetModel
+from segint_grpc.backends.nnunet_folder import NnunetModel
 from segint_grpc.backends.nnunet_options import ORIENTATION, Options
 from segint_grpc.domain.geometry import faults
+from segint_grpc.domain.nnunet_files import READERS
 from segint_grpc.domain.orientation import Arrangement, arrangement_for
 
 USUAL = "LPS"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +15,31 @@ from segint_grpc.backends.voxel_features import LABELS
 LABEL_MAX = 32_767
 
 
+def given_labels(source: ModelSource, what: str) -> Mapping[str, Any] | None:
+    """Return the parameter `labels`, which gives `what` for each structure; None where it is not there.
+
+    Raises:
+        InvalidModel: it names other structures than the version has.
+    """
+    ids = [structure.structure_id for structure in source.structures]
+    given = source.parameters.get(LABELS)
+    if given is not None and (not isinstance(given, Mapping) or set(given) != set(ids)):
+        raise errors.InvalidModel(
+            f"The parameter {LABELS} must give {what} for each structure ({', '.join(ids):.300}), "
+            f"not {given!r:.100}."
+        )
+    return given
+
+
 def wanted_labels(source: ModelSource) -> dict[str, int]:
     """Return StructureID → class: the parameter `labels`, by default 1, 2, … in the version's order.
 
     Raises:
         InvalidModel: it names other structures than the version has, or no classes.
     """
-    ids = [structure.structure_id for structure in source.structures]
-    given = source.parameters.get(LABELS)
+    given = given_labels(source, "a class")
     if given is None:
-        return {name: number for number, name in enumerate(ids, start=1)}
-    if not isinstance(given, Mapping) or set(given) != set(ids):
-        raise errors.InvalidModel(
-            f"The parameter {LABELS} must give a class for each structure ({', '.join(ids)}), "
-            f"not {given!r:.100}."
-        )
+        return {spec.structure_id: number for number, spec in enumerate(source.structures, start=1)}
     for name, label in given.items():
         if not isinstance(label, int) or not 0 <= label <= LABEL_MAX:
             raise errors.InvalidModel(f"The class of {name} must be a whole number, not {label!r:.60}.")

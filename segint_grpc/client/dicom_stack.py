@@ -12,8 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from segint_grpc import errors
-from segint_grpc.client.scan import geometry_from
-from segint_grpc.domain.geometry import Geometry
+from segint_grpc.domain.geometry import Geometry, geometry_from
 
 GEOMETRY_TAGS = {
     "ImageOrientationPatient": 6, "ImagePositionPatient": 3, "PixelSpacing": 2, "Rows": 1, "Columns": 1,

@@ -26,10 +26,10 @@ from segint_grpc.client.scan import (
     FileOrder,
     NiftiFrame,
     Scan,
-    geometry_from,
     nearest_order,
     reordered,
 )
+from segint_grpc.domain.geometry import geometry_from
 
 MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
 SHEAR_MAX = 1e-3

@@ -106,23 +106,3 @@ def reordered(
         if order.flipped[n]:
             result[:3, 3] += step * (shape_xyz[scan_axis] - 1)
     return result
-
-
-def geometry_from(affine_lps_mm: NDArray[np.float64], shape_kji: tuple[int, int, int]) -> Geometry:
-    """Return the geometry whose affine, (i, j, k, 1) to LPS in mm, is `affine_lps_mm` (4×4, no shear)."""
-    spacing = np.linalg.norm(affine_lps_mm[:3, :3], axis=0)
-    x_axis, y_axis, z_axis = ((affine_lps_mm[:3, n] / spacing[n]).tolist() for n in range(3))
-    return Geometry(
-        shape_kji=shape_kji,
-        spacing_xyz_mm=_triple(spacing.tolist()),
-        x_axis=_triple(x_axis),
-        y_axis=_triple(y_axis),
-        z_axis=_triple(z_axis),
-        origin_xyz_mm=_triple(affine_lps_mm[:3, 3].tolist()),
-    )
-
-
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    # + 0.0 turns -0.0 into 0.0, which a person reads more easily.
-    x, y, z = (value + 0.0 for value in values)
-    return (x, y, z)

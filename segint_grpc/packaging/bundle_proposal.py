@@ -10,7 +10,7 @@ from segint_grpc import errors
 from segint_grpc.domain.output_names import data_formats, is_background, output_names
 from segint_grpc.packaging.manifest_template import OutlinedChannel
 from segint_grpc.packaging.model_contents import ModelContents
-from segint_grpc.packaging.proposal import Proposal
+from segint_grpc.packaging.proposal import Proposal, numbered, text_of
 
 METADATA = ("configs/metadata.json", "extra/metadata.json")
 """In a bundle, and in the TorchScript file that `monai.bundle ckpt_export` writes."""
@@ -44,9 +44,9 @@ def propose(contents: ModelContents) -> Proposal | None:
         backend="monai",
         structures=structures,
         channels=channels,
-        name=_text(said, "name") or _text(said, "task"),
-        description=_text(said, "description"),
-        number=_number(_text(said, "version")),
+        name=text_of(said, "name") or text_of(said, "task"),
+        description=text_of(said, "description"),
+        number=_number(text_of(said, "version")),
         version_description=_version_description(said),
         parameters={"inputs": keys} if (keys := _keys(said)) else {},
         to_check=tuple(_to_check(said, channels)),
@@ -87,7 +87,7 @@ def _keys(said: Mapping[str, Any]) -> list[str]:
 def _input_names(one: Mapping[str, Any], key: str) -> list[str]:
     names, count = one.get("channel_def"), one.get("num_channels", 1)
     if isinstance(names, Mapping) and names:
-        return [str(names[number]) for number in sorted(names, key=lambda number: str(number).zfill(9))]
+        return numbered(names)
     return [key] * (count if isinstance(count, int) and count > 0 else 1)
 
 
@@ -107,12 +107,12 @@ def _to_check(said: Mapping[str, Any], channels: tuple[OutlinedChannel, ...]) ->
         yield f"inputs: the bundle's config has to load its images under these names: {', '.join(keys)}."
     if not any(is_background(name) for name in output_names(said).values()):
         yield "structures: the bundle names no background, so each of its outputs is one."
-    if use := _text(said, "intended_use"):
+    if use := text_of(said, "intended_use"):
         yield f"what it may be used for: {use}"
 
 
 def _version_description(said: Mapping[str, Any]) -> str:
-    authors, version = _text(said, "authors"), _text(said, "version")
+    authors, version = text_of(said, "authors"), text_of(said, "version")
     parts = [f"MONAI bundle {version}".strip(), f"by {authors}" if authors else ""]
     return " ".join(filter(None, parts))
 
@@ -120,8 +120,3 @@ def _version_description(said: Mapping[str, Any]) -> str:
 def _number(version: str) -> str:
     match = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     return match[0] if match else "1.0"
-
-
-def _text(said: Mapping[str, Any], key: str) -> str:
-    value = said.get(key, "")
-    return " ".join(value.split()) if isinstance(value, str) else ""

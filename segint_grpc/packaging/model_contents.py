@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segint_grpc import errors
-from segint_grpc.zips.folder import LEFT_OUT
+from segint_grpc.zips.folder import own_files
 
 TEXT_BYTES_MAX = 16 * 1024 * 1024
 
@@ -94,11 +94,7 @@ class ZipContents(ModelContents):
     def _members(self) -> dict[str, str]:
         """Name → what the zip calls it."""
         with self._opened() as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-        inside = [name for name in names if not LEFT_OUT & set(name.split("/"))]
-        tops = {name.partition("/")[0] for name in inside}
-        has_top = len(tops) == 1 and all("/" in name for name in inside)
-        return {name.partition("/")[2] if has_top else name: name for name in inside}
+            return own_files([name for name in archive.namelist() if not name.endswith("/")])
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:

@@ -7,19 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from segint_grpc import errors
+from segint_grpc.domain.nnunet_files import DATASET, PLANS, READERS, configuration_of, model_folders
 from segint_grpc.packaging.bundle_proposal import modalities
 from segint_grpc.packaging.manifest_template import OutlinedChannel
 from segint_grpc.packaging.model_contents import ModelContents
-from segint_grpc.packaging.proposal import Proposal
+from segint_grpc.packaging.proposal import Proposal, numbered, text_of
 
-DATASET, PLANS = "dataset.json", "plans.json"
 KIND = f"an nnU-Net v2 model (it has {DATASET} and {PLANS})"
 
-TURNING_READERS = ("NibabelIOWithReorient", "SimpleITKIOWithReorient")
+TURNING_READERS = tuple(reader for reader, letters in READERS.items() if letters)
 """Readers of nnU-Net that turn every scan to RAS; the others take it as it is stored."""
 
 _USUAL = "3d_fullres"
-_CHECKPOINT = re.compile(r"(?P<folder>(?:.*/)?)fold_(?:\d+|all)/[^/]+\.pth")
 _MR = re.compile(r"\b(mri?|t1|t2|flair|dwi|adc)", re.I)
 
 
@@ -29,14 +28,13 @@ def propose(contents: ModelContents) -> Proposal | None:
     Raises:
         InvalidModel: its dataset.json does not name what it draws, or there is but a cascade.
     """
-    folders = sorted({match["folder"] for match in map(_CHECKPOINT.fullmatch, contents.names) if match})
-    folders = [folder for folder in folders if {folder + DATASET, folder + PLANS} <= contents.names]
+    folders = model_folders(contents.names)
     if not folders:
         return None
-    plain = [folder for folder in folders if not _called(folder).startswith("3d_cascade")]
+    plain = [folder for folder in folders if not configuration_of(folder).startswith("3d_cascade")]
     if not plain:
         raise errors.InvalidModel(f"{contents.path} is a cascade, which SegInt cannot run; take {_USUAL}.")
-    folder = next((one for one in plain if _called(one) == _USUAL), plain[0])
+    folder = next((one for one in plain if configuration_of(one) == _USUAL), plain[0])
     dataset, plans = contents.read_json(folder + DATASET), contents.read_json(folder + PLANS)
     labels = _labels(contents, folder, dataset)
     several = len(folders) > 1
@@ -47,17 +45,12 @@ def propose(contents: ModelContents) -> Proposal | None:
         structures=tuple(labels),
         channels=tuple(_channels(dataset)),
         name=_name(dataset, plans),
-        description=_text(dataset, "description"),
+        description=text_of(dataset, "description"),
         version_description=_version_description(dataset),
-        parameters=({"configuration": _called(folder)} if several else {})
+        parameters=({"configuration": configuration_of(folder)} if several else {})
         | ({"orientation": "LPS"} if stored else {}),
-        to_check=tuple(_to_check(labels, stored, [_called(one) for one in folders])),
+        to_check=tuple(_to_check(labels, stored, [configuration_of(one) for one in folders])),
     )
-
-
-def _called(folder: str) -> str:
-    """Return the configuration that a folder TRAINER__PLANS__CONFIGURATION/ is called after."""
-    return folder.rstrip("/").rpartition("/")[2].rpartition("__")[2]
 
 
 def _labels(contents: ModelContents, folder: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,9 +67,7 @@ def _labels(contents: ModelContents, folder: str, dataset: Mapping[str, Any]) ->
 def _channels(dataset: Mapping[str, Any]) -> Iterator[OutlinedChannel]:
     found = dataset.get("channel_names", dataset.get("modality"))
     names = found if isinstance(found, Mapping) and found else {"0": "image"}
-    in_order = sorted(names, key=lambda number: str(number).zfill(9))
-    for number, key in enumerate(in_order, start=1):
-        name = str(names[key])
+    for number, name in enumerate(numbered(names), start=1):
         kind = "mr" if _MR.search(name) else ""
         yield OutlinedChannel(str(number), modalities(kind, name), f"In the model it is {name}.")
 
@@ -96,15 +87,14 @@ def _to_check(labels: Mapping[str, Any], stored: bool, configurations: list[str]
 
 
 def _name(dataset: Mapping[str, Any], plans: Mapping[str, Any]) -> str:
-    called = _text(dataset, "name") or _text(plans, "dataset_name")
+    called = text_of(dataset, "name") or text_of(plans, "dataset_name")
     return re.sub(r"^(Dataset|Task)\d+_", "", called).replace("_", " ")
 
 
 def _version_description(dataset: Mapping[str, Any]) -> str:
-    said = (("nnU-Net v2", ""), (_text(dataset, "reference"), "of "), (_text(dataset, "licence"), "licence "))
+    said = (
+        ("nnU-Net v2", ""),
+        (text_of(dataset, "reference"), "of "),
+        (text_of(dataset, "licence"), "licence "),
+    )
     return ", ".join(f"{before}{text}" for text, before in said if text)
-
-
-def _text(said: Mapping[str, Any], key: str) -> str:
-    value = said.get(key, "")
-    return " ".join(value.split()) if isinstance(value, str) else ""

@@ -39,3 +39,14 @@ class Proposal:
 def with_notes(proposal: Proposal, *sentences: str) -> Proposal:
     """Return `proposal` with more for its author to look at."""
     return replace(proposal, to_check=(*proposal.to_check, *sentences))
+
+
+def text_of(said: Mapping[str, Any], key: str) -> str:
+    """Return the text that a model says under `key`, as one line; empty where it says none."""
+    value = said.get(key, "")
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def numbered(names: Mapping[Any, Any]) -> list[str]:
+    """Return the values of `names` by their numbers, which JSON writes as texts."""
+    return [str(names[number]) for number in sorted(names, key=lambda number: str(number).zfill(9))]

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from segint_grpc import errors
@@ -60,6 +60,16 @@ def plain_entry(name: str, size_bytes: int) -> zipfile.ZipInfo:
     info.external_attr = (stat.S_IFREG | 0o644) << UNIX_MODE_SHIFT
     info.file_size = size_bytes
     return info
+
+
+def own_files(names: Collection[str]) -> dict[str, str]:
+    """Return name → what the zip calls it, of the files `names` of a folder's zip.
+
+    What systems leave behind is no part of it, nor is the one top folder in which all may lie.
+    """
+    inside = [name for name in names if not LEFT_OUT & set(name.split("/"))]
+    has_top = len({name.partition("/")[0] for name in inside}) == 1 and all("/" in name for name in inside)
+    return {name.partition("/")[2] if has_top else name: name for name in inside}
 
 
 def _files(folder: Path) -> Iterator[Path]:

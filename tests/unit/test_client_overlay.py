@@ -14,8 +14,8 @@ from generated.radiomics import Model_pb2
 from segint_grpc.client.masks import Mask
 from segint_grpc.client.overlay import FRAME, HEADLINE, MARGIN, draw_overlay
 from segint_grpc.client.overlay_views import View, cut_views
-from segint_grpc.client.scan import FileOrder, Scan, frame_of, geometry_from, reordered
-from segint_grpc.domain.geometry import Geometry
+from segint_grpc.client.scan import FileOrder, Scan, frame_of, reordered
+from segint_grpc.domain.geometry import Geometry, geometry_from
 
 SHAPE = (12, 20, 30)
 SPACING = (2.0, 3.0, 5.0)
