@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,9 +61,7 @@ def _read_slices(
     told: Callable[[int], None],
 ) -> NDArray[Any]:
     parts: list[NDArray[Any]] = []
-    stacked = np.moveaxis(volume, 1 + axis, 0)
-    for first in range(0, len(stacked), batch):
-        made = network(stacked[first : first + batch])
+    for _, made in _batches(volume, network, axis, batch):
         parts.extend(reading.read(scores) for scores in made)
         told(len(made))
     return np.stack(parts, axis=1 + axis)
@@ -78,12 +76,19 @@ def _mean(
 ) -> NDArray[np.float32]:
     sums: NDArray[np.float32] | None = None
     for axis in axes:
-        stacked = np.moveaxis(volume, 1 + axis, 0)
-        for first in range(0, len(stacked), batch):
-            made = network(stacked[first : first + batch])
+        for first, made in _batches(volume, network, axis, batch):
             if sums is None:
                 sums = np.zeros((made.shape[1], *volume.shape[1:]), np.float32)
             np.moveaxis(sums, 1 + axis, 0)[first : first + len(made)] += made / np.float32(len(axes))
             told(len(made))
     assert sums is not None  # A volume has slices.
     return sums
+
+
+def _batches(
+    volume: NDArray[np.float32], network: Network, axis: int, batch: int
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the number of a batch's first slice along `axis`, and what `network` makes of the batch."""
+    stacked = np.moveaxis(volume, 1 + axis, 0)
+    for first in range(0, len(stacked), batch):
+        yield first, network(stacked[first : first + batch])
