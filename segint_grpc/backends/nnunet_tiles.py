@@ -13,7 +13,7 @@ TILES_SHARE = 0.9
 """How much of a run the tiles are taken to be; the rest is laying the scores back on the scan's grid."""
 
 
-class TellingPredictor(nnUNetPredictor):  # type: ignore[misc]
+class TellingPredictor(nnUNetPredictor):  # type: ignore[misc]  # nnunetv2 has no types.
     """Counts the network's calls. `begin` comes once the network is there, `tell` before each scan."""
 
     def begin(self) -> None:
