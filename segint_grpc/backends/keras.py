@@ -12,7 +12,7 @@ from segint_grpc.backends import require
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.devices import DEVICE, wanted_device
 from segint_grpc.backends.keras_file import read_config, strangers
-from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
+from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, check_tensors
 from segint_grpc.backends.model_file import not_one, only_file
 from segint_grpc.backends.tensor_back_end import TensorBackEnd
 
@@ -37,9 +37,7 @@ class Keras(TensorBackEnd):
         require("keras", self.extra, "keras", "torch", "h5py")
         path = only_file(source, "keras", (INPUTS, OUTPUTS, AXES, DTYPE, DEVICE))
         wanted_device(source.parameters)
-        wanted_layout(source.parameters)
-        for name in (INPUTS, OUTPUTS):
-            wanted_names(source.parameters, name)
+        check_tensors(source.parameters)
         refuse_others(path)
 
     def carries_code(self, path: Path) -> bool:

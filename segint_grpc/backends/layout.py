@@ -182,6 +182,13 @@ def wanted_names(parameters: Mapping[str, Any], name: str) -> list[str]:
     return names
 
 
+def check_tensors(parameters: Mapping[str, Any]) -> None:
+    """Raise InvalidModel unless the parameters `axes`, `dtype`, `inputs` and `outputs` can be, if given."""
+    wanted_layout(parameters)
+    for name in (INPUTS, OUTPUTS):
+        wanted_names(parameters, name)
+
+
 def affines(channels: Sequence[Channel]) -> NDArray[np.float64]:
     """Return what a network that asks for `geometry` gets: the 4×4 matrix from (i, j, k, 1) to LPS in mm.
 

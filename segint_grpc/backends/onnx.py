@@ -14,7 +14,7 @@ from segint_grpc import errors
 from segint_grpc.backends import require
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.devices import DEVICE, wanted_device
-from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
+from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, check_tensors
 from segint_grpc.backends.model_file import not_one, only_file
 from segint_grpc.backends.model_folder import unpacked
 from segint_grpc.backends.onnx_file import external_files
@@ -41,10 +41,7 @@ class Onnx(TensorBackEnd):
         require("onnx", self.extra, "onnxruntime")
         path = only_file(source, "onnx", (INPUTS, OUTPUTS, AXES, DTYPE, DEVICE))
         wanted_device(source.parameters)
-        if AXES in source.parameters or DTYPE in source.parameters:
-            wanted_layout(source.parameters)
-        for name in (INPUTS, OUTPUTS):
-            wanted_names(source.parameters, name)
+        check_tensors(source.parameters)
         try:
             if zipfile.is_zipfile(path):
                 check_folder(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from segint_grpc import errors
 from segint_grpc.backends import require
 from segint_grpc.backends.base import ModelSource
-from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
+from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, check_tensors
 from segint_grpc.backends.model_file import refuse_others
 from segint_grpc.backends.remote_call import PARAMETERS, wanted_call
 from segint_grpc.backends.tensor_back_end import TensorBackEnd
@@ -40,10 +40,7 @@ class OpenInference(TensorBackEnd):
                 f"{source.model_file.name} out."
             )
         refuse_others(source, "open_inference", _KNOWN)
-        if AXES in source.parameters or DTYPE in source.parameters:
-            wanted_layout(source.parameters)
-        for name in (INPUTS, OUTPUTS):
-            wanted_names(source.parameters, name)
+        check_tensors(source.parameters)
         source.remotes.check(wanted_call(source.parameters).origin)
 
     def carries_code(self, path: Path) -> bool:

@@ -12,7 +12,7 @@ from segint_grpc import errors
 from segint_grpc.backends import require
 from segint_grpc.backends.base import ModelSource
 from segint_grpc.backends.devices import DEVICE, wanted_device
-from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, wanted_layout, wanted_names
+from segint_grpc.backends.layout import AXES, DTYPE, INPUTS, OUTPUTS, check_tensors
 from segint_grpc.backends.model_file import not_one, only_file
 from segint_grpc.backends.model_folder import code_where, member_names
 from segint_grpc.backends.tensor_back_end import TensorBackEnd
@@ -44,9 +44,7 @@ class TensorFlow(TensorBackEnd):
         path = only_file(source, "tensorflow", (SIGNATURE, INPUTS, OUTPUTS, AXES, DTYPE, DEVICE))
         wanted_signature(source)
         wanted_device(source.parameters)
-        wanted_layout(source.parameters)
-        for name in (INPUTS, OUTPUTS):
-            wanted_names(source.parameters, name)
+        check_tensors(source.parameters)
         refuse_others(path)
 
     def carries_code(self, path: Path) -> bool:
